@@ -1,0 +1,92 @@
+"""The record of every access decision: enough to derive decision and answer again.
+
+In clear stand pseudonyms, role, purpose, outcome and positions. What was asked is sealed under the
+subject secret, who asked under the reader secret. Source: DESIGN section 8; audit reference 2.1.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from schemas.model import Base64Url, Instant, Model, Pseudonym, ShortText
+
+ACCESS_DECIDED: Final = "be.dpp.access.decided.v1"
+
+DenyReason = Literal[
+    "no_consent",
+    "no_link",
+    "excluded",
+    "profession_not_allowed",
+    "no_mandate",
+    "not_own_data",
+    "role_not_allowed",
+    "erased",
+]
+Basis = Literal["own_data", "mandate", "consent_and_link", "own_registrations"]
+Purpose = Literal["history", "own_history", "access_log", "registrations", "own_lines"]
+
+
+class Window(Model):
+    """A half-open period [start, end)."""
+
+    start: Instant
+    end: Instant
+
+
+class PositionUsed(Model):
+    """How far a projection had applied a partition when the decision was made."""
+
+    projection: ShortText
+    topic: ShortText
+    partition: Annotated[int, Field(ge=0)]
+    position: Annotated[int, Field(ge=0)]
+
+
+class ReaderIdentity(Model):
+    """Who asked; sealed under the reader secret."""
+
+    person: ShortText
+    organisation: ShortText | None = None
+    name: ShortText | None = None
+    token_issuer: ShortText
+    token_id: ShortText
+
+
+class RequestParameters(Model):
+    """What was asked; sealed under the subject secret."""
+
+    endpoint: ShortText
+    window: Window | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    cursor: bool = False
+    motivation: ShortText | None = None
+
+
+class AccessDecided(Model):
+    """One decision about one read.
+
+    `rows` and `digest` describe the answer: the digest is SHA-256 over the sorted (dguid, version)
+    pairs in the exact form of `schemas.canonical.lp`, base64url.
+    """
+
+    decision: Literal["permit", "deny"]
+    reason: DenyReason | None = None
+    basis: Basis | None = None
+    basis_refs: tuple[ShortText, ...] = ()
+    """Ids of the link, mandate or consent fact that the decision rests on."""
+    subject: Pseudonym | None = None
+    generation: Annotated[int, Field(ge=1)] | None = None
+    reader: Pseudonym
+    role: ShortText
+    profession: ShortText | None = None
+    organisation: Pseudonym | None = None
+    on_behalf_of: Pseudonym | None = None
+    purpose: Purpose
+    decided_at: Instant
+    window: Window | None = None
+    policy_version: ShortText
+    positions: tuple[PositionUsed, ...] = ()
+    rows: Annotated[int, Field(ge=0)] = 0
+    digest: Base64Url | None = None
+    sealed_parameters: Base64Url | None = None
+    sealed_reader: Base64Url

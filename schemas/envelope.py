@@ -1,0 +1,146 @@
+"""CloudEvents 1.0 in Kafka's binary mode: attributes in `ce_*` headers, the payload in the value.
+
+Headers arrive from strangers. `parse` refuses a doubled, missing, undecodable or over-long header
+with a stable reason instead of guessing, because the same bytes are bound by signatures and seals.
+Source: CloudEvents Kafka protocol binding, and DESIGN section 4.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+JSON: Final = "application/json"
+SEALED: Final = "application/vnd.dpp.sealed"
+SCHEMA_BASE: Final = "https://schemas.dpp.be/registry/"
+MAX_HEADERS: Final = 32
+MAX_HEADER_BYTES: Final = 1024
+
+Headers = Sequence[tuple[str, bytes]]
+FaultReason = Literal[
+    "header_missing", "header_doubled", "header_undecodable", "header_invalid", "header_too_large"
+]
+
+_REQUIRED: Final = ("specversion", "id", "source", "type", "time", "dataschema")
+_TYPE: Final = re.compile(r"be\.dpp\.[a-z]+\.[a-z][a-z-]*\.v[1-9][0-9]*\Z")
+_NAME: Final = re.compile(r"[a-z0-9]{1,40}\Z")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The attributes of one event; `extensions` holds every attribute that CloudEvents has not."""
+
+    id: str
+    source: str
+    type: str
+    time: datetime
+    content_type: str = JSON
+    extensions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def dataschema(self) -> str:
+        """Address of the immutable JSON Schema that the writer obeyed."""
+        return f"{SCHEMA_BASE}{self.type}.writer.json"
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The Kafka headers, `content-type` first and attributes by name."""
+        attributes = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "time": format_time(self.time),
+            "dataschema": self.dataschema,
+            **self.extensions,
+        }
+        return [
+            ("content-type", self.content_type.encode()),
+            *((f"ce_{name}", attributes[name].encode()) for name in sorted(attributes)),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeFault:
+    """Why headers are not an envelope; `header` names the culprit and never holds its value."""
+
+    reason: FaultReason
+    header: str
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, the precision of Kafka's timestamps."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_millis(timestamp_ms: int) -> datetime:
+    """The moment of a Kafka timestamp (milliseconds since 1970, UTC)."""
+    seconds, millis = divmod(timestamp_ms, 1000)
+    return datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=millis * 1000)
+
+
+def parse(headers: Headers) -> Envelope | EnvelopeFault:
+    """The envelope in `headers`, or the first reason why there is none."""
+    decoded = _decode(headers)
+    if isinstance(decoded, EnvelopeFault):
+        return decoded
+    content_type = decoded.pop("content-type", None)
+    if content_type is None:
+        return EnvelopeFault("header_missing", "content-type")
+    attributes = {name[3:]: value for name, value in decoded.items() if name.startswith("ce_")}
+    for name in _REQUIRED:
+        if name not in attributes:
+            return EnvelopeFault("header_missing", f"ce_{name}")
+    invalid = _first_invalid(attributes)
+    if invalid is not None:
+        return EnvelopeFault("header_invalid", f"ce_{invalid}")
+    return Envelope(
+        id=attributes["id"],
+        source=attributes["source"],
+        type=attributes["type"],
+        time=datetime.fromisoformat(attributes["time"]),
+        content_type=content_type,
+        extensions={k: v for k, v in attributes.items() if k not in _REQUIRED},
+    )
+
+
+def _decode(headers: Headers) -> dict[str, str] | EnvelopeFault:
+    if len(headers) > MAX_HEADERS:
+        return EnvelopeFault("header_too_large", "count")
+    decoded: dict[str, str] = {}
+    for name, value in headers:
+        relevant = name == "content-type" or name.startswith("ce_")
+        if not relevant:
+            continue
+        label = name if _NAME.match(name.removeprefix("ce_")) else "content-type"
+        if name in decoded:
+            return EnvelopeFault("header_doubled", label)
+        if len(value or b"") > MAX_HEADER_BYTES:
+            return EnvelopeFault("header_too_large", label)
+        try:
+            decoded[name] = (value or b"").decode()
+        except UnicodeDecodeError:
+            return EnvelopeFault("header_undecodable", label)
+    return decoded
+
+
+def _first_invalid(attributes: Mapping[str, str]) -> str | None:
+    for name, value in attributes.items():
+        if not _NAME.match(name):
+            return "name"
+        if not value or _CONTROL.search(value):
+            return name
+    if attributes["specversion"] != "1.0":
+        return "specversion"
+    if not _TYPE.match(attributes["type"]):
+        return "type"
+    return None if _is_time(attributes["time"]) else "time"
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return _TIME.match(text) is not None and datetime.fromisoformat(text) is not None
+    except ValueError:
+        return False

@@ -1,0 +1,29 @@
+"""Cryptographic forms of the contract: deterministic functions over bytes and keys.
+
+Randomness (session keys, nonces of submissions) is drawn by shells and passed in. Known-answer
+vectors for every step are in `docs/vendors/vectors/`. Source: DESIGN sections 4.1 to 4.3.
+"""
+
+import base64
+import binascii
+
+
+class SealBroken(Exception):
+    """Bytes do not open under the key and attributes given: altered, moved, or another's."""
+
+
+def b64encode(data: bytes) -> str:
+    """base64url without padding, the one form of bytes in JSON."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def b64decode(text: str) -> bytes:
+    """The bytes of an unpadded base64url text.
+
+    Raises:
+        SealBroken: the text is not base64url.
+    """
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise SealBroken("a base64url member cannot be decoded") from None

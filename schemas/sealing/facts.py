@@ -1,0 +1,106 @@
+"""Facts: sealed deterministically under subject and period secrets.
+
+AES-256-GCM-SIV stays safe even if something is sealed twice, and the nonce comes from the fact's
+id, so that the same input log yields the same output bytes. Source: DESIGN section 4.2.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+
+from schemas.canonical import jcs, lp
+from schemas.sealing import SealBroken, b64decode, b64encode
+
+_NONCE_BYTES: Final = 12
+AccessLabel = Literal["access", "reader"]
+
+
+@dataclass(frozen=True, slots=True)
+class FactKeys:
+    """Sealing key and nonce key of one fact."""
+
+    seal: bytes = field(repr=False)
+    nonce: bytes = field(repr=False)
+
+
+def _derive(secret: bytes, *parts: bytes | str) -> bytes:
+    return hmac.digest(secret, lp(*parts), hashlib.sha256)
+
+
+def record_keys(subject_secret: bytes, period_secret: bytes, version: int) -> FactKeys:
+    """Keys of version `version` of a dispensation line delivered in that period."""
+    return FactKeys(
+        seal=_derive(subject_secret, "dpp-record-seal-v1", period_secret, str(version)),
+        nonce=_derive(subject_secret, "dpp-record-nonce-v1", period_secret, str(version)),
+    )
+
+
+def access_keys(secret: bytes, label: AccessLabel) -> FactKeys:
+    """Keys of subject facts and audit events (`access`), and of reader identities (`reader`)."""
+    return FactKeys(
+        seal=_derive(secret, f"dpp-{label}-seal-v1"),
+        nonce=_derive(secret, f"dpp-{label}-nonce-v1"),
+    )
+
+
+def record_associated_data(
+    *,
+    type_: str,
+    pharmacy: str,
+    dguid: str,
+    version: int,
+    subject: str,
+    generation: int,
+    period: str,
+) -> bytes:
+    """What the seal of a record fact binds besides its content."""
+    return lp(type_, pharmacy, dguid, str(version), subject, str(generation), period)
+
+
+def access_associated_data(*, type_: str, subject: str, generation: int) -> bytes:
+    """What the seal of a subject fact, audit event or reader identity binds."""
+    return lp(type_, subject, str(generation))
+
+
+def seal(keys: FactKeys, ce_id: str, associated: bytes, content: bytes) -> str:
+    """base64url of nonce || ciphertext || tag."""
+    nonce = hmac.digest(keys.nonce, ce_id.encode(), hashlib.sha256)[:_NONCE_BYTES]
+    return b64encode(nonce + AESGCMSIV(keys.seal).encrypt(nonce, content, associated))
+
+
+def unseal(keys: FactKeys, associated: bytes, sealed: str) -> bytes:
+    """The content as it was sealed.
+
+    Raises:
+        SealBroken: altered, moved, or sealed under other keys.
+    """
+    data = b64decode(sealed)
+    nonce, ciphertext = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
+    try:
+        return AESGCMSIV(keys.seal).decrypt(nonce, ciphertext, associated)
+    except (InvalidTag, ValueError):
+        raise SealBroken("the sealed content does not open under its keys") from None
+
+
+def line_digest(subject_secret: bytes, line: object) -> str:
+    """Keyed digest of a normalised line (JSON values), comparable across days."""
+    return b64encode(_derive(subject_secret, "dpp-line-digest-v1", jcs(line)))
+
+
+def message_digest(subject_secret: bytes, body: bytes) -> str:
+    """Keyed digest of a submission's body as the publisher wrote it."""
+    return b64encode(_derive(subject_secret, "dpp-message-digest-v1", body))
+
+
+def opaque_digest(sealed: bytes) -> str:
+    """Digest of a sealed value whose content names no subject; its key is random, so no guess."""
+    return b64encode(hashlib.sha256(lp("dpp-opaque-digest-v1", sealed)).digest())
+
+
+def blind_index(index_key: bytes, kind: str, value: str) -> str:
+    """Keyed hash by which a projection finds a value that it may not hold."""
+    return b64encode(_derive(index_key, "dpp-blind-index-v1", kind, value))

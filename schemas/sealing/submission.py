@@ -1,0 +1,47 @@
+"""Submissions: AES-256-GCM under the session key, bound to their key and exact attributes.
+
+The additional data is the record key, the content type and every `ce_*` name and value sorted by
+name, each length-prefixed. So a submission cannot be moved, renamed or re-sequenced.
+"""
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from schemas.canonical import lp
+from schemas.envelope import Headers
+from schemas.sealing import SealBroken
+
+NONCE_BYTES = 12
+_TAG_BYTES = 16
+
+
+def associated_data(key: bytes, headers: Headers) -> bytes:
+    """What the seal binds besides the content."""
+    bound = sorted(
+        (name.encode(), value)
+        for name, value in headers
+        if name == "content-type" or name.startswith("ce_")
+    )
+    content_type = [value for name, value in bound if name == b"content-type"]
+    attributes = [part for pair in bound if pair[0] != b"content-type" for part in pair]
+    return lp(key, *content_type, *attributes)
+
+
+def seal(session_key: bytes, nonce: bytes, key: bytes, headers: Headers, body: bytes) -> bytes:
+    """nonce || ciphertext || tag; `nonce` is 12 fresh random bytes."""
+    return nonce + AESGCM(session_key).encrypt(nonce, body, associated_data(key, headers))
+
+
+def unseal(session_key: bytes, key: bytes, headers: Headers, sealed: bytes) -> bytes:
+    """The body as the publisher wrote it.
+
+    Raises:
+        SealBroken: altered, cut, moved, or sealed under another session key.
+    """
+    if len(sealed) < NONCE_BYTES + _TAG_BYTES:
+        raise SealBroken("the sealed value is shorter than a nonce and a tag")
+    nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    try:
+        return AESGCM(session_key).decrypt(nonce, ciphertext, associated_data(key, headers))
+    except InvalidTag:
+        raise SealBroken("the sealed value does not open under its session") from None

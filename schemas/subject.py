@@ -1,0 +1,304 @@
+"""Consent, therapeutic links, exclusions and mandates: registrations and the facts they become.
+
+A registration is sealed by the registrar and keyed by the subject pseudonym, so everything about
+one subject has one order. A fact names parties by keyed pseudonyms in clear and seals names,
+numbers and evidence under the subject secret. Source: domain reference, section 9; DESIGN 4.2.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from schemas.model import Base64Url, Instant, Model, Pseudonym, ShortText
+
+GIVE_CONSENT: Final = "be.dpp.subject.give-consent.v1"
+WITHDRAW_CONSENT: Final = "be.dpp.subject.withdraw-consent.v1"
+DECLARE_LINK: Final = "be.dpp.subject.declare-link.v1"
+REVOKE_LINK: Final = "be.dpp.subject.revoke-link.v1"
+PUT_EXCLUSION: Final = "be.dpp.subject.put-exclusion.v1"
+LIFT_EXCLUSION: Final = "be.dpp.subject.lift-exclusion.v1"
+GRANT_MANDATE: Final = "be.dpp.subject.grant-mandate.v1"
+ACCEPT_MANDATE: Final = "be.dpp.subject.accept-mandate.v1"
+REFUSE_MANDATE: Final = "be.dpp.subject.refuse-mandate.v1"
+END_MANDATE: Final = "be.dpp.subject.end-mandate.v1"
+
+CONSENT_GIVEN: Final = "be.dpp.subject.consent-given.v1"
+CONSENT_WITHDRAWN: Final = "be.dpp.subject.consent-withdrawn.v1"
+LINK_DECLARED: Final = "be.dpp.subject.link-declared.v1"
+LINK_REVOKED: Final = "be.dpp.subject.link-revoked.v1"
+EXCLUSION_PUT: Final = "be.dpp.subject.exclusion-put.v1"
+EXCLUSION_LIFTED: Final = "be.dpp.subject.exclusion-lifted.v1"
+MANDATE_GRANTED: Final = "be.dpp.subject.mandate-granted.v1"
+MANDATE_ACCEPTED: Final = "be.dpp.subject.mandate-accepted.v1"
+MANDATE_REFUSED: Final = "be.dpp.subject.mandate-refused.v1"
+MANDATE_ENDED: Final = "be.dpp.subject.mandate-ended.v1"
+
+PartyKind = Literal["professional", "organisation", "citizen"]
+AuthorRole = Literal[
+    "patient", "mandate_holder", "caregiver", "pharmacist", "admission_desk", "insurer", "parent"
+]
+LinkType = Literal[
+    "pharmacy", "consultation", "gmd", "referral", "hospital", "emergency", "no_card"
+]
+ProofType = Literal[
+    "eidreading",
+    "isireading",
+    "eidsigning",
+    "eidencoding_housecall",
+    "eidencoding_nocard",
+    "eidencoding_techproblem",
+    "authenticsource",
+    "patientmanagement",
+]
+MandateType = Literal["prescription"]
+RegistrationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
+"""`id` of the submission that declared a link, exclusion or mandate; it names that thing."""
+
+
+class Party(Model):
+    """Somebody named in a registration: by NIHDI, by NIHDI/pharmacy/CBE number, or by NISS."""
+
+    party_kind: PartyKind
+    number: ShortText
+    name: ShortText | None = None
+
+
+class Author(Model):
+    """Who declared it, in which role, and what lets them speak for the subject.
+
+    `token_issuer` and `token_id` say which authentication the registrar relied on; the stage
+    trusts the registrar for authentication only.
+    """
+
+    role: AuthorRole
+    person: Party
+    organisation: Party | None = None
+    basis: ShortText | None = None
+    token_issuer: ShortText
+    token_id: ShortText
+
+
+class Evidence(Model):
+    """What was shown: a proof type and a reference, such as the number of a card."""
+
+    proof: ProofType
+    reference: ShortText | None = None
+
+
+class _Registration(Model):
+    author: Author
+    evidence: Evidence | None = None
+
+
+class GiveConsent(_Registration):
+    """The subject agrees that caregivers share the record: all of it or nothing."""
+
+
+class WithdrawConsent(_Registration):
+    """The subject takes the agreement back, at once and everywhere."""
+
+
+class DeclareLink(_Registration):
+    """A therapeutic link; without `starts_at` it starts when the registration is appended."""
+
+    party: Party
+    link_type: LinkType
+    starts_at: Instant | None = None
+
+
+class RevokeLink(_Registration):
+    """Ends a link before its time."""
+
+    link: RegistrationId
+
+
+class PutExclusion(_Registration):
+    """The subject shuts out a professional or an organisation."""
+
+    party: Party
+
+
+class LiftExclusion(_Registration):
+    """Takes an exclusion back."""
+
+    exclusion: RegistrationId
+
+
+class GrantMandate(_Registration):
+    """The subject lets somebody act for them; it unlocks nothing until the holder accepts."""
+
+    holder: Party
+    mandate_type: MandateType = "prescription"
+    valid_until: Instant | None = None
+
+
+class AcceptMandate(_Registration):
+    """The holder agrees to act."""
+
+    mandate: RegistrationId
+
+
+class RefuseMandate(_Registration):
+    """The holder declines to act."""
+
+    mandate: RegistrationId
+
+
+class EndMandate(_Registration):
+    """Either side stops the mandate."""
+
+    mandate: RegistrationId
+
+
+Registration = (
+    GiveConsent
+    | WithdrawConsent
+    | DeclareLink
+    | RevokeLink
+    | PutExclusion
+    | LiftExclusion
+    | GrantMandate
+    | AcceptMandate
+    | RefuseMandate
+    | EndMandate
+)
+
+
+class SubjectContent(Model):
+    """What a subject fact seals: numbers, names and evidence."""
+
+    author: Author
+    evidence: Evidence | None = None
+    party: Party | None = None
+
+
+class _SubjectFact(Model):
+    subject: Pseudonym
+    generation: Annotated[int, Field(ge=1)]
+    author_role: AuthorRole
+    author: Pseudonym
+    sealed: Base64Url
+    """nonce || ciphertext || tag of a `SubjectContent`."""
+
+
+class ConsentGiven(_SubjectFact):
+    """Consent holds from here on."""
+
+
+class ConsentWithdrawn(_SubjectFact):
+    """Consent holds no longer."""
+
+
+class LinkDeclared(_SubjectFact):
+    """`party` has a therapeutic link in [valid_from, valid_until)."""
+
+    link: RegistrationId
+    party: Pseudonym
+    party_kind: PartyKind
+    link_type: LinkType
+    valid_from: Instant
+    valid_until: Instant
+
+
+class LinkRevoked(_SubjectFact):
+    """The link ended before its time."""
+
+    link: RegistrationId
+
+
+class ExclusionPut(_SubjectFact):
+    """`party` is shut out; this beats every other right but the subject's own."""
+
+    exclusion: RegistrationId
+    party: Pseudonym
+    party_kind: PartyKind
+
+
+class ExclusionLifted(_SubjectFact):
+    """The exclusion is over."""
+
+    exclusion: RegistrationId
+
+
+class MandateGranted(_SubjectFact):
+    """Offered to `holder`; waits for acceptance."""
+
+    mandate: RegistrationId
+    holder: Pseudonym
+    holder_kind: PartyKind
+    mandate_type: MandateType
+    valid_until: Instant | None = None
+
+
+class MandateAccepted(_SubjectFact):
+    """Active from here on."""
+
+    mandate: RegistrationId
+
+
+class MandateRefused(_SubjectFact):
+    """Never active."""
+
+    mandate: RegistrationId
+
+
+class MandateEnded(_SubjectFact):
+    """Stopped by either side."""
+
+    mandate: RegistrationId
+
+
+SubjectFact = (
+    ConsentGiven
+    | ConsentWithdrawn
+    | LinkDeclared
+    | LinkRevoked
+    | ExclusionPut
+    | ExclusionLifted
+    | MandateGranted
+    | MandateAccepted
+    | MandateRefused
+    | MandateEnded
+)
+
+REGISTRATIONS: Final[dict[str, type[Registration]]] = {
+    GIVE_CONSENT: GiveConsent,
+    WITHDRAW_CONSENT: WithdrawConsent,
+    DECLARE_LINK: DeclareLink,
+    REVOKE_LINK: RevokeLink,
+    PUT_EXCLUSION: PutExclusion,
+    LIFT_EXCLUSION: LiftExclusion,
+    GRANT_MANDATE: GrantMandate,
+    ACCEPT_MANDATE: AcceptMandate,
+    REFUSE_MANDATE: RefuseMandate,
+    END_MANDATE: EndMandate,
+}
+SUBJECT_FACTS: Final[dict[str, type[SubjectFact]]] = {
+    CONSENT_GIVEN: ConsentGiven,
+    CONSENT_WITHDRAWN: ConsentWithdrawn,
+    LINK_DECLARED: LinkDeclared,
+    LINK_REVOKED: LinkRevoked,
+    EXCLUSION_PUT: ExclusionPut,
+    EXCLUSION_LIFTED: ExclusionLifted,
+    MANDATE_GRANTED: MandateGranted,
+    MANDATE_ACCEPTED: MandateAccepted,
+    MANDATE_REFUSED: MandateRefused,
+    MANDATE_ENDED: MandateEnded,
+}
+SUBJECT_FACT_TYPES: Final[dict[type[SubjectFact], str]] = {
+    model: name for name, model in SUBJECT_FACTS.items()
+}
+
+
+class Notice(Model):
+    """Something a patient should be told; `about` is the id of the fact or decision behind it."""
+
+    subject: Pseudonym
+    notice: Literal[
+        "consent_given", "consent_withdrawn", "first_access", "emergency_access", "mandate_waiting"
+    ]
+    about: ShortText
+    party: Pseudonym | None = None
+
+
+NOTICE: Final = "be.dpp.subject.noticed.v1"
