@@ -105,7 +105,7 @@ class SubmittedLine(Model):
 
 
 class CorrectedLine(SubmittedLine):
-    """A full replacement of a line; `replaces` is the version that the pharmacy believes current."""
+    """A full replacement of a line; `replaces` is the version that the pharmacy holds current."""
 
     replaces: Version
 

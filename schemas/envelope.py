@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from schemas.revisions import revision
+
 JSON: Final = "application/json"
 SEALED: Final = "application/vnd.dpp.sealed"
 SCHEMA_BASE: Final = "https://schemas.dpp.be/registry/"
@@ -43,7 +45,7 @@ class Envelope:
     @property
     def dataschema(self) -> str:
         """Address of the immutable JSON Schema that the writer obeyed."""
-        return f"{SCHEMA_BASE}{self.type}.writer.json"
+        return f"{SCHEMA_BASE}{self.type}/{revision(self.type)}.writer.json"
 
     def headers(self) -> list[tuple[str, bytes]]:
         """The Kafka headers, `content-type` first and attributes by name."""
