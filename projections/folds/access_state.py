@@ -1,0 +1,193 @@
+"""Consent, links, exclusions and mandates of each subject, as rows that know when they held.
+
+A row appears with the fact that began it (`recorded_*`) and stays when another ends it
+(`superseded_*`, `end_*`), so any question can be asked as of a position: a row holds at position p
+of its partition if `recorded_position <= p` and `superseded_position` is null or `> p`. A mandate
+is active once `accepted_position` is not null; before that it waits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, assert_never
+
+from projections.folds.changes import Change, Close, Fill, Upsert
+from schemas.subject import (
+    SUBJECT_FACT_TYPES,
+    ConsentGiven,
+    ConsentWithdrawn,
+    ExclusionLifted,
+    ExclusionPut,
+    LinkDeclared,
+    LinkRevoked,
+    MandateAccepted,
+    MandateEnded,
+    MandateGranted,
+    MandateRefused,
+    SubjectFact,
+)
+
+SCHEMA: Final = "access_state_v1"
+PRIMARY_KEY: Final = ("subject", "generation", "id")
+"""Primary key of every table; `id` of a consent is the `ce_id` of the fact that gave it."""
+
+_BEGUN: Final = {
+    "subject": "text",
+    "generation": "integer",
+    "id": "text",
+    "recorded_partition": "integer",
+    "recorded_position": "bigint",
+    "recorded_at": "timestamptz",
+    "ce_id": "text",
+    "event_type": "text",
+    "author_role": "text",
+    "author": "text",
+    "sealed": "text",
+}
+_ENDED: Final = {
+    "superseded_position": "bigint",
+    "superseded_at": "timestamptz",
+    "end_ce_id": "text",
+    "end_event_type": "text",
+    "end_author_role": "text",
+    "end_author": "text",
+    "end_sealed": "text",
+}
+_ACCEPTED: Final = {
+    "accepted_position": "bigint",
+    "accepted_at": "timestamptz",
+    "accepted_ce_id": "text",
+}
+TABLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "consent": {**_BEGUN, **_ENDED},
+    "link": {
+        **_BEGUN,
+        "party": "text",
+        "party_kind": "text",
+        "link_type": "text",
+        "valid_from": "timestamptz",
+        "valid_until": "timestamptz",
+        **_ENDED,
+    },
+    "exclusion": {**_BEGUN, "party": "text", "party_kind": "text", **_ENDED},
+    "mandate": {
+        **_BEGUN,
+        "holder": "text",
+        "holder_kind": "text",
+        "mandate_type": "text",
+        "valid_until": "timestamptz",
+        **_ACCEPTED,
+        **_ENDED,
+    },
+}
+"""Tables and the types of their columns in PostgreSQL."""
+NULLABLE: Final = frozenset({*_ENDED, *_ACCEPTED})
+"""Columns that may be null everywhere; `valid_until` may be null in `mandate` only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Where and when a fact stands in `dpp.subject.registered`."""
+
+    partition: int
+    offset: int
+    at: datetime
+    """Append time of the registration that the fact came from (`ce_time`)."""
+    ce_id: str
+
+
+def fold(fact: SubjectFact, recorded: Recorded) -> tuple[Change, ...]:
+    """The row changes that a fact asks for; each is applied once, in the partition's order."""
+    match fact:
+        case ConsentGiven():
+            return (Upsert("consent", _begun(fact, recorded.ce_id, recorded)),)
+        case ConsentWithdrawn():
+            return (_close("consent", fact, None, recorded),)
+        case LinkDeclared() | ExclusionPut() | MandateGranted():
+            return (_declared(fact, recorded),)
+        case LinkRevoked():
+            return (_close("link", fact, fact.link, recorded),)
+        case ExclusionLifted():
+            return (_close("exclusion", fact, fact.exclusion, recorded),)
+        case MandateAccepted():
+            return (_accepted(fact, recorded),)
+        case MandateRefused() | MandateEnded():
+            return (_close("mandate", fact, fact.mandate, recorded),)
+        case _:
+            assert_never(fact)
+
+
+def _declared(fact: LinkDeclared | ExclusionPut | MandateGranted, recorded: Recorded) -> Upsert:
+    match fact:
+        case LinkDeclared():
+            own: dict[str, object] = {
+                "party": fact.party,
+                "party_kind": fact.party_kind,
+                "link_type": fact.link_type,
+                "valid_from": fact.valid_from,
+                "valid_until": fact.valid_until,
+            }
+            return Upsert("link", {**_begun(fact, fact.link, recorded), **own})
+        case ExclusionPut():
+            own = {"party": fact.party, "party_kind": fact.party_kind}
+            return Upsert("exclusion", {**_begun(fact, fact.exclusion, recorded), **own})
+        case MandateGranted():
+            own = {
+                "holder": fact.holder,
+                "holder_kind": fact.holder_kind,
+                "mandate_type": fact.mandate_type,
+                "valid_until": fact.valid_until,
+            }
+            return Upsert("mandate", {**_begun(fact, fact.mandate, recorded), **own})
+        case _:
+            assert_never(fact)
+
+
+def _begun(fact: SubjectFact, row_id: str, recorded: Recorded) -> dict[str, object]:
+    return {
+        "subject": fact.subject,
+        "generation": fact.generation,
+        "id": row_id,
+        "recorded_partition": recorded.partition,
+        "recorded_position": recorded.offset,
+        "recorded_at": recorded.at,
+        "ce_id": recorded.ce_id,
+        "event_type": SUBJECT_FACT_TYPES[type(fact)],
+        "author_role": fact.author_role,
+        "author": fact.author,
+        "sealed": fact.sealed,
+    }
+
+
+def _close(table: str, fact: SubjectFact, row_id: str | None, recorded: Recorded) -> Close:
+    return Close(
+        table,
+        _key(fact, row_id),
+        recorded.offset,
+        {
+            "superseded_at": recorded.at,
+            "end_ce_id": recorded.ce_id,
+            "end_event_type": SUBJECT_FACT_TYPES[type(fact)],
+            "end_author_role": fact.author_role,
+            "end_author": fact.author,
+            "end_sealed": fact.sealed,
+        },
+    )
+
+
+def _accepted(fact: MandateAccepted, recorded: Recorded) -> Fill:
+    return Fill(
+        "mandate",
+        _key(fact, fact.mandate),
+        {
+            "accepted_position": recorded.offset,
+            "accepted_at": recorded.at,
+            "accepted_ce_id": recorded.ce_id,
+        },
+    )
+
+
+def _key(fact: SubjectFact, row_id: str | None) -> dict[str, object]:
+    """`row_id` None means every row of the subject: there is at most one consent in force."""
+    key: dict[str, object] = {"subject": fact.subject, "generation": fact.generation}
+    return key if row_id is None else {**key, "id": row_id}
