@@ -1,0 +1,80 @@
+r"""Exact byte forms that are signed, bound as additional data, or digested.
+
+Two forms, both fixed: a sequence of length-prefixed parts, and the JSON Canonicalization Scheme of
+RFC 8785. Neither may ever change: old signatures and digests depend on every byte.
+
+>>> lp('dpp-session-v1', b'')
+b'\x00\x00\x00\x0edpp-session-v1\x00\x00\x00\x00'
+>>> unlp(lp('a', 'bc'))
+(b'a', b'bc')
+>>> jcs({'b': 1.0, 'a': 'é'})
+b'{"a":"\xc3\xa9","b":1}'
+"""
+
+from typing import cast
+
+import rfc8785
+
+_LENGTH_BYTES = 4
+
+
+def lp(*parts: bytes | str) -> bytes:
+    """Return the parts one after the other, each behind its length as a big-endian uint32.
+
+    Text is written in UTF-8. Different sequences of parts never give the same bytes.
+
+    Raises:
+        ValueError: a text holds a lone surrogate.
+        OverflowError: a part is longer than 2**32 - 1 bytes.
+    """
+    pieces: list[bytes] = []
+    for part in parts:
+        piece = _utf8(part) if isinstance(part, str) else part
+        pieces.append(len(piece).to_bytes(_LENGTH_BYTES, "big"))
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def unlp(data: bytes) -> tuple[bytes, ...]:
+    """Return the parts of a sequence that `lp` made.
+
+    Raises:
+        ValueError: the bytes end inside a length or inside a part.
+    """
+    parts: list[bytes] = []
+    at = 0
+    while at < len(data):
+        start = at + _LENGTH_BYTES
+        end = start + int.from_bytes(data[at:start], "big")
+        if start > len(data) or end > len(data):
+            raise ValueError(f"length-prefixed sequence cut short in the part at byte {at}")
+        parts.append(data[start:end])
+        at = end
+    return tuple(parts)
+
+
+def jcs(value: object) -> bytes:
+    """Return the canonical JSON form of RFC 8785: sorted members, shortest numbers, no spaces.
+
+    A whole double is written like an integer; beyond 2**53 - 1 `schemas.strictjson` refuses to read
+    it back, so quantities travel as decimal strings.
+
+    Raises:
+        ValueError: something in the value has no canonical form: an integer beyond 2**53 - 1, NaN
+            or an infinity, a lone surrogate, a member name that is not text, another type.
+    """
+    try:
+        return rfc8785.dumps(cast("dict[str, str]", value))
+    except ValueError as error:
+        kind = type(error).__name__
+    # Raised outside the handler: the library's error names the value, which may be a person's.
+    raise ValueError(f"a value has no RFC 8785 form ({kind})")
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        at = error.start
+    # Raised outside the handler: the encoder's error carries the whole text.
+    raise ValueError(f"a text to be length-prefixed holds a lone surrogate at character {at}")
