@@ -1,0 +1,149 @@
+"""Builds what a stage writes: the same submission always becomes the same bytes.
+
+`ce_id` is `<stage>/<partition>/<sourceoffset>/<sourceordinal>`, `ce_time` the submission's append
+time; ordinals are dense from 0. Source: DESIGN sections 4 and 5.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from schemas import deadletter
+from schemas.deadletter import DeadLetterReason
+from schemas.envelope import Envelope
+from schemas.model import Model
+from streams.engine.stage import Headers, Output, Submission
+
+MAX_OUTPUT_BYTES: Final = 60 * 1024
+"""Key, headers and value of any output but a dead letter. Source: DESIGN section 4.1."""
+_TRACEPARENT: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_OFFSET_HEADERS: Final = ("ce_sourceoffset", deadletter.SOURCE_OFFSET)
+_ORDINAL_HEADERS: Final = ("ce_sourceordinal", deadletter.SOURCE_ORDINAL)
+_NUMBER: Final = re.compile(rb"(0|[1-9][0-9]{0,18})\Z")
+
+
+class OutputTooLarge(Exception):
+    """An output would exceed `MAX_OUTPUT_BYTES`; the text gives sizes, never content."""
+
+
+class SourcePosition(NamedTuple):
+    """Where an output comes from: the submission's offset, and its place among the outputs."""
+
+    offset: int
+    ordinal: int
+
+
+def source_position(headers: Headers) -> SourcePosition | None:
+    """The source position in an output's headers; None where there is none or it is malformed."""
+    offset = _number(headers, _OFFSET_HEADERS)
+    ordinal = _number(headers, _ORDINAL_HEADERS)
+    if offset is None or ordinal is None:
+        return None
+    return SourcePosition(offset, ordinal)
+
+
+def last_receipt_position(receipts: Iterable[Headers]) -> int:
+    """Source offset of the last receipt: everything up to it was answered; -1 before the first."""
+    return max((found.offset for one in receipts if (found := source_position(one))), default=-1)
+
+
+def _number(headers: Headers, names: tuple[str, str]) -> int | None:
+    found = [value for name, value in headers if name in names]
+    return int(found[0]) if len(found) == 1 and _NUMBER.match(found[0] or b"") else None
+
+
+class OutputBuilder:
+    """The outputs of one submission in their order: facts, notices, dead letter, receipt last."""
+
+    def __init__(
+        self, stage: str, submission: Submission, policy_version: str, decider_version: str
+    ) -> None:
+        self._stage = stage
+        self._submission = submission
+        self._ordinal = 0
+        self._extensions = {
+            "sourceoffset": str(submission.offset),
+            "policyversion": policy_version,
+            "deciderversion": decider_version,
+            **_trace(submission.headers),
+        }
+
+    @property
+    def next_id(self) -> str:
+        """`ce_id` of the next output, which sealing needs before the value exists."""
+        submission = self._submission
+        return f"{self._stage}/{submission.partition}/{submission.offset}/{self._ordinal}"
+
+    def event(self, topic: str, key: bytes | None, type_: str, value: Model) -> Output:
+        """The next output.
+
+        Raises:
+            OutputTooLarge: its encoded size is above `MAX_OUTPUT_BYTES`; the ordinal stays free.
+        """
+        envelope = Envelope(
+            id=self.next_id,
+            source=f"/{self._stage}",
+            type=type_,
+            time=self._submission.appended_at,
+            extensions={**self._extensions, "sourceordinal": str(self._ordinal)},
+        )
+        output = Output(topic, key, tuple(envelope.headers()), value.write())
+        size = encoded_size(output)
+        if size > MAX_OUTPUT_BYTES:
+            raise OutputTooLarge(
+                f"an output of type {type_} would take {size} bytes, "
+                f"{MAX_OUTPUT_BYTES} are allowed: refuse the submission"
+            )
+        self._ordinal += 1
+        return output
+
+    def dead_letter(self, topic: str, reason: DeadLetterReason) -> Output:
+        """The submission as received, with why and from where; a long value or headers are cut."""
+        submission = self._submission
+        value = submission.value
+        source = f"{submission.topic}/{submission.partition}/{submission.offset}"
+        added: list[tuple[str, bytes]] = [
+            (deadletter.REASON, reason.encode()),
+            (deadletter.SOURCE, source.encode()),
+            (deadletter.SOURCE_OFFSET, str(submission.offset).encode()),
+            (deadletter.SOURCE_ORDINAL, str(self._ordinal).encode()),
+        ]
+        if value is not None and len(value) > deadletter.MAX_KEPT_BYTES:
+            added += [
+                (deadletter.CUT_FROM, str(len(value)).encode()),
+                (deadletter.SHA256, hashlib.sha256(value).hexdigest().encode()),
+            ]
+            value = value[: deadletter.MAX_KEPT_BYTES]
+        kept = _kept(submission.headers)
+        if len(kept) < len(submission.headers):
+            dropped = len(submission.headers) - len(kept)
+            added.append((deadletter.HEADERS_DROPPED, str(dropped).encode()))
+        self._ordinal += 1
+        return Output(topic, submission.key, (*kept, *added), value)
+
+
+def encoded_size(output: Output) -> int:
+    """Bytes of key, headers and value: what an output takes in a batch, but for framing."""
+    headers = sum(len(name) + len(value) for name, value in output.headers)
+    return headers + len(output.key or b"") + len(output.value or b"")
+
+
+def _trace(headers: Headers) -> dict[str, str]:
+    found = [value for name, value in headers if name == "ce_traceparent"]
+    if len(found) != 1 or not _TRACEPARENT.match(found[0] or b""):
+        return {}
+    return {"traceparent": found[0].decode()}
+
+
+def _kept(headers: Headers) -> Headers:
+    """Headers as received, as many of the first as fit; ours cannot be forged by a sender."""
+    kept: list[tuple[str, bytes]] = []
+    room = deadletter.MAX_KEPT_HEADER_BYTES
+    for name, value in headers:
+        room -= len(name.encode()) + len(value or b"")
+        if room < 0:
+            break
+        if not name.startswith("dpp_"):
+            kept.append((name, value))
+    return tuple(kept)
