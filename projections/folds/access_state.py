@@ -99,12 +99,10 @@ class Recorded:
 def fold(fact: SubjectFact, recorded: Recorded) -> tuple[Change, ...]:
     """The row changes that a fact asks for; each is applied once, in the partition's order."""
     match fact:
-        case ConsentGiven():
-            return (Upsert("consent", _begun(fact, recorded.ce_id, recorded)),)
+        case ConsentGiven() | LinkDeclared() | ExclusionPut() | MandateGranted():
+            return (_declared(fact, recorded),)
         case ConsentWithdrawn():
             return (_close("consent", fact, None, recorded),)
-        case LinkDeclared() | ExclusionPut() | MandateGranted():
-            return (_declared(fact, recorded),)
         case LinkRevoked():
             return (_close("link", fact, fact.link, recorded),)
         case ExclusionLifted():
@@ -117,8 +115,12 @@ def fold(fact: SubjectFact, recorded: Recorded) -> tuple[Change, ...]:
             assert_never(fact)
 
 
-def _declared(fact: LinkDeclared | ExclusionPut | MandateGranted, recorded: Recorded) -> Upsert:
+def _declared(
+    fact: ConsentGiven | LinkDeclared | ExclusionPut | MandateGranted, recorded: Recorded
+) -> Upsert:
     match fact:
+        case ConsentGiven():
+            return Upsert("consent", _begun(fact, recorded.ce_id, recorded))
         case LinkDeclared():
             own: dict[str, object] = {
                 "party": fact.party,
