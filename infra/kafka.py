@@ -1,0 +1,361 @@
+"""Wraps aiokafka, which has no types: producers and readers.
+
+This module, `kafka_connection` and `kafka_admin` are the only ones that touch it directly.
+Everything returned is ours and typed, every failure is an `InfrastructureError` with one clear
+sentence. Readers see committed records only.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from infra.kafka_connection import (
+    CONNECT_SECONDS,
+    REQUEST_MS,
+    BrokerRefused,
+    BrokerUnavailable,
+    Fenced,
+    PositionLost,
+    connection_options,
+    start,
+    stop,
+    translated,
+)
+from infra.settings import Settings
+
+__all__ = [
+    "CONNECT_SECONDS",
+    "Ack",
+    "BrokerRefused",
+    "BrokerUnavailable",
+    "Fenced",
+    "Headers",
+    "Isolation",
+    "Partition",
+    "PartitionReader",
+    "PositionLost",
+    "Producer",
+    "Record",
+    "connection_options",
+    "consumer",
+    "partition_for",
+    "producer",
+    "reader",
+    "to_record",
+]
+
+LOOK_MS: Final = 20
+"""How often a reader without records looks whether its position moved, in milliseconds."""
+Isolation = Literal["read_committed", "read_uncommitted"]
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Partition(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Ack(NamedTuple):
+    """Where the broker put a record: partition, offset, append time (ms since 1970, UTC)."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as read; a value of None is a tombstone. `timestamp_ms` is the append time."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    headers: Headers
+    value: bytes | None
+
+
+def to_record(raw: Any) -> Record:
+    """Our record from aiokafka's (as a Faust or a group consumer hands it out)."""
+    return Record(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        timestamp_ms=raw.timestamp,
+        key=raw.key,
+        headers=tuple(raw.headers),
+        value=raw.value,
+    )
+
+
+def partition_for(key: bytes, count: int) -> int:
+    """The partition of a key among `count`, as every Kafka client chooses it by default."""
+    return int((murmur2(key) & 0x7FFFFFFF) % count)
+
+
+class Producer:
+    """An idempotent producer, `acks=all`; with a transactional id, one that fences its zombies."""
+
+    def __init__(self, settings: Settings, client: Any) -> None:
+        self._settings = settings
+        self._client = client
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
+    ) -> Ack:
+        """Append one record and wait until the broker has it durably.
+
+        Raises:
+            BrokerUnavailable, BrokerRefused, Fenced: it may or may not be in the log.
+        """
+        future = await self.enqueue(topic, value, key=key, headers=headers, partition=partition)
+        with translated(self._settings):
+            done = await future
+        return Ack(done.partition, done.offset, done.timestamp)
+
+    async def enqueue(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
+    ) -> asyncio.Future[Any]:
+        """Put one record into the next batch; the future ends when the broker has it."""
+        with translated(self._settings):
+            future: asyncio.Future[Any] = await self._client.send(
+                topic, value, key=key, headers=list(headers), partition=partition
+            )
+        return future
+
+    async def flush(self) -> None:
+        """Wait until everything enqueued was answered."""
+        with translated(self._settings):
+            await self._client.flush()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """All sends inside become visible together, or none if an exception passes through.
+
+        The broker answers a commit before its markers are in the partitions, so readers and
+        `end_offsets` see the records a moment later.
+
+        Raises:
+            BrokerUnavailable: whether it was committed is not known; start a new producer.
+            BrokerRefused, Fenced: it was not committed.
+        """
+        with translated(self._settings):
+            await self._client.begin_transaction()
+        try:
+            yield
+            with translated(self._settings):
+                await self._client.commit_transaction()
+        except BaseException:
+            # A fenced or broken producer cannot abort (the client then fails an assertion of its
+            # own state); the broker aborts at its time limit.
+            with suppress(KafkaError, AssertionError):
+                await self._client.abort_transaction()
+            raise
+
+
+@asynccontextmanager
+async def producer(
+    settings: Settings,
+    *,
+    transactional_id: str | None = None,
+    linger_ms: int = 5,
+    max_request_size: int = 1_048_576,
+    transaction_timeout_ms: int = 60_000,
+    request_timeout_ms: int = REQUEST_MS,
+) -> AsyncIterator[Producer]:
+    """A started producer, stopped at the end; with a transactional id its zombies are fenced now.
+
+    Raises:
+        BrokerUnavailable: within `CONNECT_SECONDS`.
+    """
+    client = AIOKafkaProducer(
+        **connection_options(settings),
+        acks="all",
+        enable_idempotence=True,
+        compression_type="zstd",
+        linger_ms=linger_ms,
+        max_batch_size=max(262_144, max_request_size if max_request_size > 1_048_576 else 0),  # noqa: PLR2004 - the client's own default of a request
+        max_request_size=max_request_size,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=transaction_timeout_ms,
+        request_timeout_ms=request_timeout_ms,
+    )
+    await start(settings, client)
+    try:
+        yield Producer(settings, client)
+    finally:
+        await stop(client)
+
+
+def consumer(
+    settings: Settings,
+    topics: Iterable[str] = (),
+    *,
+    group: str | None = None,
+    isolation: Isolation = "read_committed",
+    **options: Any,
+) -> Any:
+    """An aiokafka consumer that is not started yet, for group membership; untyped by nature.
+
+    Offsets are not committed by themselves. For everything else use `reader`.
+    """
+    return AIOKafkaConsumer(
+        *topics,
+        **{
+            **connection_options(settings),
+            "group_id": group,
+            "isolation_level": isolation,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "request_timeout_ms": REQUEST_MS,
+            **options,
+        },
+    )
+
+
+class PartitionReader:
+    """Reads chosen partitions by offset, without a group; positions move past control records."""
+
+    def __init__(self, settings: Settings, client: Any) -> None:
+        self._settings = settings
+        self._client = client
+        self._assigned: tuple[Partition, ...] = ()
+
+    @property
+    def assigned(self) -> tuple[Partition, ...]:
+        """What is being read."""
+        return self._assigned
+
+    async def partitions(self, topic: str) -> tuple[Partition, ...]:
+        """All partitions of a topic.
+
+        Raises:
+            BrokerRefused: there is no such topic.
+        """
+        with translated(self._settings):
+            # The public calls answer from a cache that knows no topic before it is assigned.
+            cluster = await self._client._client.fetch_all_metadata()  # noqa: SLF001 - see above
+        found = cluster.partitions_for_topic(topic)
+        if not found:
+            raise BrokerRefused(
+                f"There is no topic {topic} at {self._settings.kafka_bootstrap}: run dpp topics "
+                "apply."
+            )
+        return tuple(Partition(topic, number) for number in sorted(found))
+
+    async def assign_all(
+        self, *topics: str, start: Mapping[Partition, int] | None = None
+    ) -> tuple[Partition, ...]:
+        """Read all partitions of these topics, from `start` or else from their beginnings."""
+        wanted = [one for topic in topics for one in await self.partitions(topic)]
+        await self.assign({one: (start or {}).get(one, -1) for one in wanted})
+        return self._assigned
+
+    async def assign(self, positions: Mapping[Partition, int]) -> None:
+        """Read exactly these partitions, each from its offset; -1 is its beginning."""
+        unknown = [one for one, offset in positions.items() if offset < 0]
+        begin = await self.beginning_offsets(unknown) if unknown else {}
+        self._client.assign([TopicPartition(*one) for one in positions])
+        for one, offset in positions.items():
+            self._client.seek(TopicPartition(*one), begin.get(one, offset))
+        self._assigned = tuple(positions)
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Go on from this offset."""
+        self._client.seek(TopicPartition(*partition), offset)
+
+    async def poll(
+        self,
+        *,
+        max_records: int = 1000,
+        timeout: float = 1.0,  # noqa: ASYNC109 - a limit to waiting, no error
+    ) -> dict[Partition, list[Record]]:
+        """Records that have arrived, at most `max_records` in all, waiting up to `timeout` seconds.
+
+        It also returns, empty, as soon as a position moved without a record: past a transaction's
+        marker or an aborted one. So look at `position` after each call.
+
+        Raises:
+            PositionLost: an offset to read is not in the log.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + timeout
+        before = await self.positions()
+        while True:
+            wait = max(0, min(LOOK_MS, round((until - clock()) * 1000)))
+            with translated(self._settings):
+                found = await self._client.getmany(timeout_ms=wait, max_records=max_records)
+            if found or clock() >= until or await self.positions() != before:
+                return {
+                    Partition(*one): [to_record(raw) for raw in records]
+                    for one, records in found.items()
+                }
+
+    async def position(self, partition: Partition) -> int:
+        """Offset of the next record to read: everything before it was passed, markers too."""
+        with translated(self._settings):
+            return int(await self._client.position(TopicPartition(*partition)))
+
+    async def positions(self) -> dict[Partition, int]:
+        """The position of every assigned partition."""
+        return {one: await self.position(one) for one in self._assigned}
+
+    async def end_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Last stable offsets: a reader whose position is there has passed all that is decided."""
+        wanted = [TopicPartition(*one) for one in partitions]
+        with translated(self._settings):
+            found = await self._client.end_offsets(wanted)
+        return {Partition(*one): int(offset) for one, offset in found.items()}
+
+    async def beginning_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """First offsets that are still in the log."""
+        wanted = [TopicPartition(*one) for one in partitions]
+        with translated(self._settings):
+            found = await self._client.beginning_offsets(wanted)
+        return {Partition(*one): int(offset) for one, offset in found.items()}
+
+
+@asynccontextmanager
+async def reader(
+    settings: Settings,
+    *,
+    isolation: Isolation = "read_committed",
+    fetch_max_bytes: int = 8 * 1024 * 1024,
+) -> AsyncIterator[PartitionReader]:
+    """A started reader, stopped at the end.
+
+    Raises:
+        BrokerUnavailable: within `CONNECT_SECONDS`.
+    """
+    client = consumer(
+        settings,
+        isolation=isolation,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=fetch_max_bytes,
+    )
+    await start(settings, client)
+    try:
+        yield PartitionReader(settings, client)
+    finally:
+        await stop(client)

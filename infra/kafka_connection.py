@@ -1,0 +1,121 @@
+"""Connecting aiokafka's clients, and turning its errors into ours."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    ProducerFenced,
+    RequestTimedOutError,
+)
+from aiokafka.helpers import create_ssl_context
+
+from infra.errors import InfrastructureError
+from infra.settings import Settings, SettingsError
+
+CONNECT_SECONDS: Final = 10.0
+REQUEST_MS: Final = 10_000
+
+
+class BrokerUnavailable(InfrastructureError):
+    """The broker does not answer; the text names its address."""
+
+
+class BrokerRefused(InfrastructureError):
+    """The broker answered a request with an error; the text names its kind."""
+
+
+class Fenced(InfrastructureError):
+    """Another process took over this transactional id: stop writing, all of it was rolled back."""
+
+
+class PositionLost(InfrastructureError):
+    """The wanted offset is not (or no longer) in the log."""
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """Address and security as keyword arguments of any aiokafka client.
+
+    Raises:
+        SettingsError: no address, or a certificate file that cannot be read.
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap,
+        "security_protocol": settings.kafka_protocol,
+    }
+    if settings.kafka_protocol.endswith("SSL"):
+        try:
+            options["ssl_context"] = create_ssl_context(
+                cafile=settings.kafka_ca_file,
+                certfile=settings.kafka_cert_file,
+                keyfile=settings.kafka_key_file,
+            )
+        except OSError as error:
+            raise SettingsError(
+                "The certificates of DPP_KAFKA_CA_FILE, DPP_KAFKA_CERT_FILE and "
+                f"DPP_KAFKA_KEY_FILE cannot be used ({error.strerror or 'unreadable'})."
+            ) from None
+    if settings.kafka_protocol.startswith("SASL") and settings.kafka_password is not None:
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl_plain_username"] = settings.kafka_user
+        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
+    return options
+
+
+@contextmanager
+def translated(settings: Settings) -> Iterator[None]:
+    """Turn aiokafka's errors into ours."""
+    try:
+        yield
+    except (ProducerFenced, OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+        if isinstance(error, ProducerFenced):
+            raise Fenced("Another process took over this writer's transactional id.") from None
+        raise PositionLost(
+            "The wanted offset is not in the log: it was removed by retention, or the topic was "
+            "made anew; rebuild from the beginning."
+        ) from None
+    except (
+        KafkaConnectionError,
+        KafkaTimeoutError,
+        RequestTimedOutError,
+        NodeNotReadyError,
+        TimeoutError,
+    ):
+        raise BrokerUnavailable(
+            f"No answer from the Kafka broker at {settings.kafka_bootstrap}: check that it runs, "
+            "and DPP_KAFKA_BOOTSTRAP and the DPP_KAFKA_ security settings."
+        ) from None
+    except KafkaError as error:
+        raise BrokerRefused(
+            f"The Kafka broker at {settings.kafka_bootstrap} refused a request: "
+            f"{type(error).__name__}."
+        ) from error
+
+
+async def start(settings: Settings, client: Any) -> None:
+    """Start a client in `CONNECT_SECONDS`, or close it and raise; its own log lines stay out."""
+    log = logging.getLogger("aiokafka")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        with translated(settings):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await client.start()
+    except BaseException:
+        await stop(client)
+        raise
+    finally:
+        log.setLevel(before)
+
+
+async def stop(client: Any) -> None:
+    """Stop a client of any kind: administration clients are closed."""
+    await (client.stop() if hasattr(client, "stop") else client.close())

@@ -1,0 +1,153 @@
+"""Settings from the environment, all with the prefix `DPP_`; one clear sentence when they fail."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.errors import InfrastructureError
+
+VAULT_DATABASE = "vault"
+
+
+class SettingsError(InfrastructureError):
+    """A setting is missing or makes no sense; the text names its environment variable."""
+
+
+class Settings(BaseSettings):
+    """Everything a process of the backbone is told from outside. Field `x` is `DPP_X`."""
+
+    model_config = SettingsConfigDict(env_prefix="DPP_", frozen=True, extra="forbid")
+
+    kafka_bootstrap: str | None = None
+    """`host:port`, several separated by commas."""
+    kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_ca_file: Path | None = None
+    kafka_cert_file: Path | None = None
+    kafka_key_file: Path | None = None
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_user: str | None = None
+    kafka_password: SecretStr | None = None
+
+    postgres_dsn: SecretStr | None = None
+    vault_dsn: SecretStr | None = None
+    """The key vault's database; by default `vault` on the server of `postgres_dsn`."""
+
+    data: Path = Path(".dpp")
+    """Folder of what a process keeps: stage state, outboxes, the embedded servers."""
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8080, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Port of metrics and health of a part without an API; 0 takes a free one."""
+    log_format: Literal["json", "console"] = "json"
+
+    office_public_key: str | None = None
+    """The FarmaFlux office's Ed25519 public key, base64."""
+    kek: SecretStr | None = None
+    kek_file: Path | None = None
+    """The key-encryption key of the vault: in the environment, or in a file of mode 0600."""
+
+    issuers_file: Path | None = None
+    """JSON file that pins the token issuers, their keys and algorithms."""
+    dev_issuer: bool = False
+    """Whether the local token issuer for development is on; never in production."""
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _bootstrap_form(cls, value: str | None) -> str | None:
+        for part in (value or "").split(","):
+            host, _, port = part.strip().rpartition(":")
+            if value is not None and not (host and port.isdigit()):
+                raise ValueError("must be host:port, several separated by commas")
+        return value
+
+    @field_validator("postgres_dsn", "vault_dsn")
+    @classmethod
+    def _dsn_form(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                conninfo_to_dict(value.get_secret_value())
+            except ProgrammingError:
+                # The parser's own text may repeat the password.
+                raise ValueError("is not a PostgreSQL connection string") from None
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kafka_protocol.startswith("SASL") and not (self.kafka_user and self.kafka_password):
+            raise ValueError("DPP_KAFKA_PROTOCOL asks for DPP_KAFKA_USER and DPP_KAFKA_PASSWORD")
+        if (self.kafka_cert_file is None) != (self.kafka_key_file is None):
+            raise ValueError("DPP_KAFKA_CERT_FILE and DPP_KAFKA_KEY_FILE belong together")
+        if self.kek is not None and self.kek_file is not None:
+            raise ValueError("give DPP_KEK or DPP_KEK_FILE, not both")
+        return self
+
+    @property
+    def bootstrap(self) -> str:
+        """The broker's address.
+
+        Raises:
+            SettingsError: it was not given.
+        """
+        if self.kafka_bootstrap is None:
+            raise SettingsError(
+                "DPP_KAFKA_BOOTSTRAP is not set: give the broker's host:port, or use dpp up, "
+                "which brings its own broker."
+            )
+        return self.kafka_bootstrap
+
+    @property
+    def dsn(self) -> str:
+        """Connection string of the projections' database; it may hold a password.
+
+        Raises:
+            SettingsError: it was not given.
+        """
+        if self.postgres_dsn is None:
+            raise SettingsError(
+                "DPP_POSTGRES_DSN is not set: give the database's connection string, or use "
+                "dpp up, which brings its own database."
+            )
+        return self.postgres_dsn.get_secret_value()
+
+    @property
+    def vault(self) -> str:
+        """Connection string of the key vault's database; it may hold a password.
+
+        Raises:
+            SettingsError: neither it nor `DPP_POSTGRES_DSN` was given.
+        """
+        if self.vault_dsn is not None:
+            return self.vault_dsn.get_secret_value()
+        return make_conninfo(self.dsn, dbname=VAULT_DATABASE)
+
+    def environment(self) -> dict[str, str]:
+        """The environment variables that give a child process these settings, secrets included."""
+        values = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in self
+            if value is not None
+        }
+        return {f"DPP_{name.upper()}": value for name, value in values.items()}
+
+
+def load_settings(**given: Any) -> Settings:
+    """Settings from the environment; `given` fields win over it.
+
+    Raises:
+        SettingsError: one sentence that names the variable, without its value.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        text = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise SettingsError(f"The settings do not fit together: {text}.") from None
+        name = "DPP_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"The setting {name} is wrong: {text}.") from None

@@ -1,0 +1,24 @@
+"""Integration tests share the servers of `tests.fixtures_infra`; each keeps to its own names."""
+
+import uuid
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from infra.settings import Settings
+
+
+@pytest.fixture
+async def fresh_database(settings: Settings) -> AsyncIterator[str]:
+    """Connection string of an empty database of the test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    dsn = settings.dsn
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield make_conninfo(dsn, dbname=name)
+        await connection.execute(
+            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+        )
