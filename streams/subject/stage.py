@@ -1,0 +1,171 @@
+"""The subject stage for the engine: gathers publishers, sessions, secrets and policy, then decides.
+
+Only the registrar submits here; whoever else does gets a rejection receipt. There are no dead
+letters: the submission itself stays as long as one would.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from projections.folds.publishers import (
+    PublisherEntry,
+    SessionEntry,
+    may_submit,
+    session_fault,
+)
+from schemas import topics
+from schemas.keyvault import KeyVault, SubjectSecret
+from schemas.policy import PolicyName, PolicyVersion
+from schemas.publisher import REGISTRAR
+from schemas.receipts import SUBJECT_RECEIPT, Receipt
+from schemas.sealing import SealBroken
+from schemas.sealing.session import unseal_session_key
+from schemas.subject import SUBJECT_FACTS
+from streams.engine.stage import Headers, Output, Submission
+from streams.subject import admission, outcome
+from streams.subject.admission import Opened, Sender, SessionView
+from streams.subject.outcome import Case
+from streams.subject.state import PartitionState
+
+
+class Tables(Protocol):
+    """What the stage asks of the broadcast tables of publishers, sessions and policies."""
+
+    async def catch_up(self) -> None:
+        """Returns once everything appended before the call is applied."""
+        ...
+
+    def publisher(self, publisher: str) -> PublisherEntry | None:
+        """The publisher of this id."""
+        ...
+
+    def session(self, session: str) -> SessionEntry | None:
+        """The session of this id."""
+        ...
+
+    def policy(self, name: PolicyName, at: datetime) -> PolicyVersion:
+        """The version in force at that time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a batch needs from outside, by offset."""
+
+    pseudonym_key: bytes = field(repr=False)
+    cases: dict[int, Case]
+
+
+class SubjectStage:
+    """`streams.engine.stage.Stage` of consents, links, exclusions and mandates."""
+
+    name: Final = outcome.STAGE
+    submitted: Final = topics.SUBJECT_SUBMITTED.name
+    outputs: Final = (outcome.FACTS, outcome.RECEIPTS)
+    receipts: Final = outcome.RECEIPTS
+
+    def __init__(self, tables: Tables, vault: KeyVault, partitions: int) -> None:
+        self._tables = tables
+        self._vault = vault
+        self._partitions = partitions
+        self._session_keys: dict[str, bytes] = {}
+
+    def initial(self) -> PartitionState:
+        """The state of a partition without outputs."""
+        return PartitionState()
+
+    def evolve(
+        self,
+        state: PartitionState,
+        topic: str,
+        key: bytes | None,  # noqa: ARG002 - a fact names its subject itself
+        headers: Headers,
+        value: bytes | None,
+    ) -> None:
+        """Folds one fact or receipt into the state.
+
+        Raises:
+            ValueError: the output is none of this stage's, so the state would be wrong.
+        """
+        kind = dict(headers).get("ce_type", b"").decode()
+        if value is not None and topic == outcome.FACTS and kind in SUBJECT_FACTS:
+            state.apply_fact(SUBJECT_FACTS[kind].read(value))
+        elif value is not None and topic == outcome.RECEIPTS and kind == SUBJECT_RECEIPT:
+            state.apply_receipt(Receipt.read(value))
+        else:
+            raise ValueError(f"an output in {topic} is none of the subject stage's: restore stops")
+
+    async def gather(self, state: PartitionState, batch: Sequence[Submission]) -> Gathered:  # noqa: ARG002 - the engine's signature
+        """Tables past the batch, session keys, and a secret for each subject of an opened seal.
+
+        Raises:
+            VaultUnavailable: the vault does not answer.
+            BrokerUnavailable: the tables cannot catch up.
+        """
+        await self._tables.catch_up()
+        senders = {one.offset: await self._sender(one) for one in batch}
+        subjects = {one.offset: self._subject(one, senders[one.offset]) for one in batch}
+        wanted = {subject for subject in subjects.values() if subject is not None}
+        secrets = await self._vault.subject_secrets(wanted) if wanted else {}
+        cases = {
+            one.offset: self._case(
+                one, senders[one.offset], secrets.get(subjects[one.offset] or "")
+            )
+            for one in batch
+        }
+        return Gathered(await self._vault.root_key("pseudonym"), cases)
+
+    def decide(
+        self, state: PartitionState, submission: Submission, gathered: Gathered
+    ) -> tuple[Output, ...]:
+        """At most one fact, then the receipt."""
+        case = gathered.cases[submission.offset]
+        return outcome.answer(state, submission, case, gathered.pseudonym_key, self._partitions)
+
+    def undecidable(self, submission: Submission, error_type: str) -> tuple[Output, ...]:
+        """The receipt of a submission on which `decide` failed."""
+        return outcome.undecidable(submission, error_type)
+
+    def _case(self, submission: Submission, sender: Sender, secret: SubjectSecret | None) -> Case:
+        return Case(sender, self._tables.policy("access", submission.appended_at), secret)
+
+    def _subject(self, submission: Submission, sender: Sender) -> str | None:
+        """Only a submission whose seal opens may make the vault create a secret."""
+        opened = admission.admit(submission, sender, self._partitions)
+        return opened.subject if isinstance(opened, Opened) else None
+
+    async def _sender(self, submission: Submission) -> Sender:
+        at = submission.appended_at
+        registrar = self._tables.publisher(REGISTRAR)
+        type_ = admission.event_type(submission) or ""
+        allowed = registrar is not None and may_submit(registrar, type_, at)
+        return Sender(registrar is not None, allowed, await self._session(submission))
+
+    async def _session(self, submission: Submission) -> SessionView | None:
+        name = admission.session_id(submission)
+        entry = None if name is None else self._tables.session(name)
+        if name is None or entry is None or entry.appended_at > submission.appended_at:
+            return None
+        publisher = entry.opened.publisher
+        fault = session_fault(entry, self._tables.publisher(publisher), submission.appended_at)
+        if fault is not None or publisher != REGISTRAR:
+            return SessionView(publisher, fault is None, None)
+        return SessionView(publisher, valid=True, key=await self._session_key(entry))
+
+    async def _session_key(self, entry: SessionEntry) -> bytes | None:
+        """The opened key, cached; None if the registrar sealed it to no intake key of ours."""
+        opened = entry.opened
+        cached = self._session_keys.get(opened.session)
+        if cached is not None:
+            return cached
+        intake = (await self._vault.intake_keys()).get(opened.intake_key)
+        if intake is None:
+            return None
+        try:
+            key = unseal_session_key(opened, intake.private_key)
+        except SealBroken:
+            return None
+        self._session_keys[opened.session] = key
+        return key
