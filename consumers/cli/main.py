@@ -1,0 +1,30 @@
+"""The `dpp` command: every part of the backbone, run or asked from a terminal."""
+
+import typer
+
+from consumers.cli import config, infra_commands, office, run, schemas, up
+
+app = typer.Typer(
+    name="dpp",
+    help="Belgium's Shared Pharmaceutical Record: publish, check, read, prove.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+app.add_typer(schemas.app, name="schemas")
+app.add_typer(infra_commands.topics_app, name="topics")
+app.add_typer(infra_commands.db_app, name="db")
+app.add_typer(office.app, name="office")
+app.command("keygen")(office.keygen)
+app.add_typer(config.app, name="config")
+app.command("run")(run.run)
+app.command("up")(up.up)
+
+
+def main() -> None:
+    """The console script's entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What commands print: tables for people, one JSON object for programs, one sentence on failure."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra.errors import InfrastructureError
+from schemas.keyvault import VaultUnavailable
+from streams.intake.keys import KeyFileError
+from streams.intake.office import EnrolmentRefused
+
+
+class Exit(IntEnum):
+    """What an exit code of `dpp` means."""
+
+    OK = 0
+    UNEXPECTED = 1
+    """The command ran, and what it found is not as it must be."""
+    USAGE = 2
+    UNAVAILABLE = 3
+    """A server, file or port that the command needs is missing or taken."""
+
+
+_KNOWN = (InfrastructureError, KeyFileError, EnrolmentRefused, VaultUnavailable)
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turns a known failure into one sentence on standard error and its exit code."""
+    try:
+        yield
+    except _KNOWN as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.strerror or error}.")
+
+
+def fail(sentence: str, code: Exit = Exit.UNAVAILABLE) -> None:
+    """Prints the sentence and ends the command.
+
+    Raises:
+        typer.Exit: always.
+    """
+    sys.stderr.write(f"dpp: {sentence}\n")
+    raise typer.Exit(code)
+
+
+def console(*, plain: bool = False) -> Console:
+    """Where a person reads; colours only on a terminal and unless `plain`."""
+    return Console(no_color=plain, highlight=False, force_terminal=False if plain else None)
+
+
+def print_json(value: Mapping[str, object]) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A small table; numbers stand right."""
+    made = Table(title=title, title_justify="left")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        made.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        made.add_row(*(str(cell) for cell in row))
+    return made

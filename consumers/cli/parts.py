@@ -1,0 +1,113 @@
+"""Composition roots: what each part is made of.
+
+Only here are adapters chosen; the parts themselves know ports.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from consumers.api.run import run_api
+from consumers.stack.stack import migration_sources
+from infra.kafka import reader
+from infra.keys.kek import load_kek
+from infra.keys.postgres import PostgresVault
+from infra.migrations import require_current
+from infra.observability.ops import Readiness, serve_ops
+from infra.postgres import pool
+from infra.settings import Settings, SettingsError
+from projections.broadcast import BroadcastTables
+from projections.runner import ProjectionHealth
+from projections.runner import run_projections as follow_projections
+from schemas.keyvault import KeyVault
+from schemas.sealing import b64decode
+from schemas.topics import DISPENSATION_SUBMITTED, SUBJECT_SUBMITTED
+from streams.engine.app import run_stage
+from streams.engine.health import Health
+from streams.engine.stage import Stage
+from streams.quality.stage import QualityStage
+from streams.subject.stage import SubjectStage
+
+__all__ = ["run_api", "run_projections", "run_quality", "run_subject"]
+
+
+def office_key(settings: Settings) -> bytes:
+    """The office's public key that every reader pins.
+
+    Raises:
+        SettingsError: it was not given.
+    """
+    if settings.office_public_key is None:
+        raise SettingsError(
+            "DPP_OFFICE_PUBLIC_KEY is not set: give the office's public key (dpp office show)."
+        )
+    return b64decode(settings.office_public_key)
+
+
+@asynccontextmanager
+async def opened_vault(settings: Settings) -> AsyncIterator[KeyVault]:
+    """The key vault, its pool closed at the end."""
+    async with pool(settings.vault) as connections:
+        yield PostgresVault(connections, load_kek(settings))
+
+
+@asynccontextmanager
+async def following(settings: Settings) -> AsyncIterator[BroadcastTables]:
+    """Publishers, sessions and policies, followed until the end."""
+    tables = BroadcastTables(settings, office_key(settings))
+    await tables.start()
+    try:
+        yield tables
+    finally:
+        await tables.stop()
+
+
+@asynccontextmanager
+async def _operated(
+    settings: Settings, ready: Readiness, stop: asyncio.Event
+) -> AsyncIterator[None]:
+    serving = asyncio.create_task(
+        serve_ops(settings.metrics_host, settings.metrics_port, ready, stop)
+    )
+    try:
+        yield
+    finally:
+        stop.set()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+StageFactory = Callable[[BroadcastTables, KeyVault, int], Stage[object, object]]
+
+
+async def _run_stage(
+    settings: Settings, stop: asyncio.Event, make: StageFactory, topic: str
+) -> None:
+    await require_current(migration_sources(settings)[1:])
+    health = Health()
+    async with opened_vault(settings) as vault, following(settings) as tables:
+        async with reader(settings) as broker:
+            partitions = len(await broker.partitions(topic))
+        async with _operated(settings, lambda: (health.ready, health.snapshot()), stop):
+            await run_stage(settings, make(tables, vault, partitions), stop=stop, health=health)
+
+
+async def run_quality(settings: Settings, stop: asyncio.Event) -> None:
+    """The quality stage: submissions in; facts, receipts and dead letters out."""
+    await _run_stage(settings, stop, QualityStage, DISPENSATION_SUBMITTED.name)
+
+
+async def run_subject(settings: Settings, stop: asyncio.Event) -> None:
+    """The subject stage: registrations in; facts and receipts out."""
+    await _run_stage(settings, stop, SubjectStage, SUBJECT_SUBMITTED.name)
+
+
+async def run_projections(settings: Settings, stop: asyncio.Event) -> None:
+    """Every projection, each with its own position."""
+    await require_current(migration_sources(settings))
+    health = ProjectionHealth()
+    async with (
+        opened_vault(settings) as vault,
+        _operated(settings, lambda: (health.ready, health.snapshot()), stop),
+    ):
+        await follow_projections(settings, stop=stop, vault=vault, health=health)

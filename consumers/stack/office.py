@@ -1,0 +1,128 @@
+"""The first keys of an installation, and the facts by which everybody trusts them.
+
+Idempotent: what exists is kept, what is missing is made and published. Keys are written before the
+facts that name them, so a crash in between leaves nothing that trusts a lost key.
+"""
+
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infra.kafka import Producer, producer
+from infra.keys.kek import create_kek_file, load_kek
+from infra.keys.postgres import PostgresVault
+from infra.postgres import pool
+from infra.settings import Settings
+from projections.broadcast import BroadcastTables
+from schemas.keyvault import IntakeKey
+from schemas.publisher import (
+    REGISTRAR,
+    BackboneKeyPublished,
+    Contract,
+    Enrolled,
+    PublisherFact,
+)
+from schemas.sealing import b64encode
+from schemas.sealing.session import INTAKE_PRIVATE_BYTES, intake_public_bytes
+from schemas.subject import REGISTRATIONS
+from schemas.topics import PUBLISHER_REGISTERED
+from streams.intake.keys import SigningKey
+from streams.intake.office import publisher_record
+
+
+def office_key_path(settings: Settings) -> Path:
+    """Where the office's private key lies."""
+    return settings.data / "office" / "office.key"
+
+
+def registrar_key_path(settings: Settings) -> Path:
+    """Where the registrar's private key lies."""
+    return settings.data / "office" / "registrar.key"
+
+
+def kek_path(settings: Settings) -> Path:
+    """Where the key-encryption key lies when the settings name no other place."""
+    return settings.data / "keys" / "kek"
+
+
+def first_keys(settings: Settings) -> Settings:
+    """Makes the key files that are missing, and answers settings that point to them.
+
+    Raises:
+        KeyFileError: a key file exists but cannot be used.
+    """
+    office = _load_or_make(office_key_path(settings), "office-1")
+    _load_or_make(registrar_key_path(settings), "registrar-1")
+    update: dict[str, object] = {"office_public_key": b64encode(office.public_bytes)}
+    if settings.kek is None and settings.kek_file is None:
+        if not kek_path(settings).exists():
+            create_kek_file(kek_path(settings))
+        update["kek_file"] = kek_path(settings)
+    return settings.model_copy(update=update)
+
+
+async def init_office(settings: Settings) -> list[str]:
+    """Publishes what the office has not stated yet; answers a sentence for each new fact.
+
+    `settings` come from `first_keys`; topics and databases must exist.
+    """
+    office = SigningKey.load(office_key_path(settings))
+    async with pool(settings.vault, maximum=2) as connections:
+        vault = PostgresVault(connections, load_kek(settings))
+        intake = await vault.intake_keys()
+        if not intake:
+            raw = secrets.token_bytes(INTAKE_PRIVATE_BYTES)
+            await vault.put_intake_key(IntakeKey(f"intake-{secrets.token_hex(4)}", raw))
+            intake = await vault.intake_keys()
+    tables = BroadcastTables(settings, office.public_bytes)
+    await tables.start()
+    try:
+        await tables.catch_up()
+        facts = [*_intake_facts(tables, intake.values()), *_registrar_facts(tables, settings)]
+    finally:
+        await tables.stop()
+    async with producer(settings) as sender:
+        return [await _publish(sender, office, fact) for fact in facts]
+
+
+def _intake_facts(tables: BroadcastTables, keys: Iterable[IntakeKey]) -> list[PublisherFact]:
+    published = {key.key_id for key in tables.backbone_keys("intake")}
+    return [
+        BackboneKeyPublished(
+            key_id=key.key_id,
+            purpose="intake",
+            public_key=b64encode(intake_public_bytes(key.private_key)),
+        )
+        for key in keys
+        if key.key_id not in published
+    ]
+
+
+def _registrar_facts(tables: BroadcastTables, settings: Settings) -> list[PublisherFact]:
+    if tables.publisher(REGISTRAR) is not None:
+        return []
+    key = SigningKey.load(registrar_key_path(settings))
+    contract = Contract(event_types=tuple(REGISTRATIONS), valid_from=datetime.now(UTC))
+    return [
+        Enrolled(
+            publisher=REGISTRAR,
+            publisher_kind="registrar",
+            key=key.enrolment(REGISTRAR),
+            contract=contract,
+        )
+    ]
+
+
+async def _publish(sender: Producer, office: SigningKey, fact: PublisherFact) -> str:
+    record = publisher_record(office, fact, datetime.now(UTC))
+    await sender.send(
+        PUBLISHER_REGISTERED.name, record.value, key=record.key, headers=record.headers
+    )
+    return f"{type(fact).__name__} {record.key.decode()}"
+
+
+def _load_or_make(path: Path, key_id: str) -> SigningKey:
+    if not path.exists():
+        SigningKey.generate(key_id).save(path)
+    return SigningKey.load(path)

@@ -1,0 +1,203 @@
+"""Everything together, as `dpp up`, `dpp demo` and the end-to-end tests run it."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+import structlog
+from pydantic import SecretStr
+
+from consumers.stack.office import first_keys, init_office
+from consumers.stack.parts import PARTS, Part
+from infra import migrations, topics
+from infra.embedded.cluster import EmbeddedInfrastructure
+from infra.embedded.processes import free_ports, tail
+from infra.errors import InfrastructureError
+from infra.migrations import Source
+from infra.settings import Settings
+
+READY_SECONDS: Final = 90.0
+_WATCH_SECONDS: Final = 0.25
+_RESTART_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+Progress = Callable[[str], None]
+log = structlog.get_logger(__name__)
+
+
+class PartFailed(InfrastructureError):
+    """A part did not become ready; the text names it and the end of its log."""
+
+
+def migration_sources(settings: Settings) -> tuple[Source, ...]:
+    """Where the migrations of each database lie."""
+    return (
+        Source("projections", "sql", settings.dsn),
+        Source("infra", "keys/sql", settings.vault),
+    )
+
+
+class Stack:
+    """The backbone in `folder`, with embedded servers unless the settings name others."""
+
+    def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
+        self._given = settings
+        self._progress = progress or (lambda _step: None)
+        self._embedded: EmbeddedInfrastructure | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._settings: Settings | None = None
+        self.parts: dict[str, Part] = {}
+
+    @property
+    def settings(self) -> Settings:
+        """Settings that reach the running servers.
+
+        Raises:
+            InfrastructureError: nothing was started.
+        """
+        if self._settings is None:
+            raise InfrastructureError("The backbone was not started.")
+        return self._settings
+
+    @property
+    def api_url(self) -> str:
+        """Address of the API."""
+        return f"http://{self.settings.api_host}:{self.settings.api_port}"
+
+    async def start(self) -> None:
+        """Starts servers and parts, and waits until all are ready.
+
+        Raises:
+            InfrastructureError: something did not start; what did is stopped again.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        settings = await self._servers()
+        self._progress("topics, databases and first keys")
+        await topics.apply(settings)
+        await migrations.migrate(migration_sources(settings))
+        await init_office(settings)
+        self._settings = settings
+        self._progress("quality stage, subject stage, projections, API")
+        ports = free_ports(len(PARTS))
+        if settings.api_port:
+            ports[PARTS.index("api")] = settings.api_port
+        self._settings = settings.model_copy(update={"api_port": ports[PARTS.index("api")]})
+        for name, port in zip(PARTS, ports, strict=True):
+            self.parts[name] = Part(name, port, self._environment(port), settings.data)
+            self.parts[name].start()
+        await self.wait_ready()
+        self._watching = asyncio.create_task(self._watch())
+        self._write_endpoints({})
+
+    async def _servers(self) -> Settings:
+        settings = self._given.model_copy(update={"data": self._given.data.absolute()})
+        settings.data.mkdir(parents=True, exist_ok=True)
+        if settings.kafka_bootstrap is None or settings.postgres_dsn is None:
+            self._progress("broker and database")
+            self._embedded = EmbeddedInfrastructure(settings.data)
+            found = await self._embedded.astart()
+            settings = settings.model_copy(
+                update={
+                    "kafka_bootstrap": found.kafka_bootstrap,
+                    "postgres_dsn": SecretStr(found.postgres_dsn),
+                    "vault_dsn": SecretStr(found.vault_dsn),
+                }
+            )
+        return first_keys(settings)
+
+    def _environment(self, port: int) -> dict[str, str]:
+        return {
+            **self.settings.environment(),
+            "DPP_METRICS_PORT": str(port),
+        }
+
+    async def wait_ready(self, *names: str, seconds: float = READY_SECONDS) -> None:
+        """Waits until the parts named (all, if none is) say that they are ready.
+
+        Raises:
+            PartFailed: one is not, after `seconds`.
+        """
+        waiting = {name: self.parts[name] for name in names or self.parts}
+        until = asyncio.get_running_loop().time() + seconds
+        async with httpx.AsyncClient(timeout=2.0) as client:
+            while waiting:
+                for name, part in list(waiting.items()):
+                    if await _is_ready(client, part):
+                        del waiting[name]
+                if waiting and asyncio.get_running_loop().time() > until:
+                    name, part = next(iter(waiting.items()))
+                    raise PartFailed(
+                        f"The part {name} is not ready; its log ends: {tail(part.log)}"
+                    )
+                await asyncio.sleep(_WATCH_SECONDS if waiting else 0)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            for part in self.parts.values():
+                if not part.running:
+                    pause = _RESTART_SECONDS[min(part.starts, len(_RESTART_SECONDS)) - 1]
+                    log.warning("part ended, starting again", name=part.name, starts=part.starts)
+                    await asyncio.sleep(pause)
+                    part.start()
+
+    def _write_endpoints(self, tokens: dict[str, str]) -> None:
+        settings = self.settings
+        endpoints = {
+            "kafka_bootstrap": settings.bootstrap,
+            "postgres_dsn": settings.dsn,
+            "vault_dsn": settings.vault,
+            "api": self.api_url,
+            "ops": {name: f"http://127.0.0.1:{part.port}" for name, part in self.parts.items()},
+            "office_public_key": settings.office_public_key,
+            "tokens": tokens,
+        }
+        file = settings.data / "endpoints.json"
+        file.touch(mode=0o600, exist_ok=True)
+        file.write_text(json.dumps(endpoints, indent=2) + "\n")
+
+    def publish_tokens(self, tokens: dict[str, str]) -> None:
+        """Adds the tokens of demo personas to `endpoints.json`."""
+        self._write_endpoints(tokens)
+
+    async def stop(self) -> None:
+        """Stops the parts, then the servers; harmless when nothing runs."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+            self._watching = None
+        for part in self.parts.values():
+            part.request_stop()
+        for part in self.parts.values():
+            await part.stopped()
+        if self._embedded is not None:
+            await self._embedded.astop()
+            self._embedded = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+
+async def _is_ready(client: httpx.AsyncClient, part: Part) -> bool:
+    try:
+        return (await client.get(part.ready_url)).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
