@@ -1,0 +1,97 @@
+"""The normal form of a line: what its fact seals, and what its digest covers.
+
+Identifiers are written compactly, so that the same line has the same digest however a pharmacy
+punctuates them; one that fails its check (where policy lets it pass) stays as submitted.
+"""
+
+from collections.abc import Callable
+
+from stdnum.exceptions import ValidationError
+
+from schemas.dispensation import (
+    CorrectBody,
+    LineContent,
+    MagistralPreparation,
+    MedicinalProduct,
+    Prescription,
+    Product,
+    RegisterBody,
+    RevocationContent,
+    RevokeBody,
+    SubmittedLine,
+    UnregisteredProduct,
+)
+from schemas.identifiers import cnk, nihdi, rid
+from schemas.sealing import facts
+
+
+def line_content(
+    pharmacy: str, body: RegisterBody | CorrectBody, line: SubmittedLine
+) -> LineContent:
+    """What the fact of a line seals; visit, DGUIDs and pharmacy number are valid already."""
+    return LineContent(
+        sguid=body.sguid,
+        pharmacy=pharmacy,
+        delivered_at=body.delivered_at,
+        product=_product(line.product),
+        units=line.units,
+        posology=line.posology,
+        prescription=_prescription(line.prescription),
+        returns=line.returns,
+        batch=line.batch,
+        expiry=line.expiry,
+        motivation=line.motivation,
+    )
+
+
+def revocation_content(body: RevokeBody) -> RevocationContent:
+    """What the fact of a revocation seals."""
+    return RevocationContent(sguid=body.sguid, reason=body.reason)
+
+
+def digest(subject_secret: bytes, content: LineContent | RevocationContent) -> str:
+    """The keyed digest of a normal form."""
+    values = content.model_dump(mode="json", exclude_none=True)
+    return facts.line_digest(subject_secret, values)
+
+
+def _product(product: Product) -> Product:
+    match product:
+        case MedicinalProduct():
+            return MedicinalProduct(cnk=_compact(cnk.validate, product.cnk))
+        case MagistralPreparation():
+            return _preparation(product)
+        case UnregisteredProduct():
+            return product
+
+
+def _preparation(product: MagistralPreparation) -> MagistralPreparation:
+    compounds = product.compounds
+    if compounds is not None:
+        compounds = tuple(
+            compound.model_copy(update={"cnk": _compact_or_none(cnk.validate, compound.cnk)})
+            for compound in compounds
+        )
+    formula = _compact_or_none(cnk.validate, product.formula_cnk)
+    return product.model_copy(update={"compounds": compounds, "formula_cnk": formula})
+
+
+def _prescription(prescription: Prescription | None) -> Prescription | None:
+    if prescription is None:
+        return None
+    return Prescription(
+        prescriber=_compact_or_none(nihdi.validate, prescription.prescriber),
+        rid=_compact_or_none(rid.validate, prescription.rid),
+        on_substance_name=prescription.on_substance_name,
+    )
+
+
+def _compact_or_none(validate: Callable[[str], str], number: str | None) -> str | None:
+    return None if number is None else _compact(validate, number)
+
+
+def _compact(validate: Callable[[str], str], number: str) -> str:
+    try:
+        return validate(number)
+    except ValidationError:
+        return number

@@ -1,0 +1,190 @@
+"""One submission becomes its outputs: facts first, gap notices, dead letter, the receipt last.
+
+A pure total function of the partition's state, the submission and what was gathered; the same
+input gives the same bytes. Source: DESIGN sections 2, 5 and 6.
+"""
+
+from typing import Final, assert_never
+
+from schemas import topics
+from schemas.keyvault import SubjectSecret
+from schemas.receipts import (
+    GAP_CLOSED,
+    GAP_NOTICED,
+    RECEIPT,
+    GapClosed,
+    GapNoticed,
+    Outcome,
+    Receipt,
+)
+from schemas.sealing import facts
+from streams.engine.outputs import OutputBuilder
+from streams.engine.stage import Output, Submission
+from streams.quality import answers, codes, lines, numbering
+from streams.quality.admission import Attributes, Barred, receipt_key
+from streams.quality.gathered import Gathered, Readable, Unreadable
+from streams.quality.inspection import Inspection
+from streams.quality.lines import DecidedLine, Visit
+from streams.quality.numbering import Fresh, Notice, Numbered, Replay, Reused
+from streams.quality.state import QualityState
+
+DECIDER_VERSION: Final = "1"
+"""Changes whenever the same submission could be decided otherwise."""
+STAGE: Final = "quality"
+
+
+def decide(state: QualityState, submission: Submission, gathered: Gathered) -> tuple[Output, ...]:
+    """The outputs of one submission of the batch that was gathered."""
+    prepared = gathered.prepared[submission.offset]
+    builder = OutputBuilder(STAGE, submission, prepared.policy.version, DECIDER_VERSION)
+    match prepared.found:
+        case Barred() as barred:
+            return _barred(submission, builder, barred)
+        case Unreadable() as unreadable:
+            return undecidable(submission, prepared.policy.version, unreadable.error_type)
+        case Readable() as readable:
+            return _readable(state, submission, gathered, builder, readable)
+        case _:
+            assert_never(prepared.found)
+
+
+def undecidable(submission: Submission, policy_version: str, error_type: str) -> tuple[Output, ...]:
+    """The answer to a submission that could not be decided; its number stays free for a retry."""
+    builder = OutputBuilder(STAGE, submission, policy_version, DECIDER_VERSION)
+    issue = codes.issue("UNDECIDABLE", hint=f"Submit again. Kind of error: {error_type}")
+    receipt = Receipt(outcome="rejected", submission=answers.place(submission), issues=(issue,))
+    return (_receipt(submission, builder, receipt),)
+
+
+def _barred(submission: Submission, builder: OutputBuilder, barred: Barred) -> tuple[Output, ...]:
+    receipt = Receipt(
+        outcome="rejected",
+        submission=answers.place(submission),
+        issues=barred.issues,
+        dead_letter=barred.dead_letter is not None,
+    )
+    if barred.dead_letter is None:
+        return (_receipt(submission, builder, receipt),)
+    letter = builder.dead_letter(topics.DISPENSATION_DEADLETTER.name, barred.dead_letter)
+    return (letter, _receipt(submission, builder, receipt))
+
+
+def _readable(
+    state: QualityState,
+    submission: Submission,
+    gathered: Gathered,
+    builder: OutputBuilder,
+    readable: Readable,
+) -> tuple[Output, ...]:
+    attributes, inspection = readable.opened.attributes, readable.inspection
+    secret = gathered.subjects[inspection.subject] if inspection.subject else None
+    digest = _digest(submission, readable, secret)
+    ref = answers.reference(submission, attributes, digest)
+    prepared = gathered.prepared[submission.offset]
+    visit = Visit(attributes.pharmacy, prepared, inspection, gathered, secret) if secret else None
+    known = state.numbers.get(attributes.pharmacy)
+    verdict = numbering.decide(known, _numbered(attributes, digest))
+    match verdict:
+        case Replay():
+            receipt = answers.duplicate(ref, verdict.used.receipt)
+            return (_receipt(submission, builder, receipt),)
+        case Reused() if not (verdict.content_only and _is_erased(state, visit)):
+            issues = (codes.issue(verdict.code),)
+            receipt = Receipt(outcome="rejected", submission=ref, issues=issues)
+            return _finish(submission, builder, (), verdict.notices, receipt)
+        case Fresh() | Reused():
+            decided = _decide_lines(state, inspection, visit)
+        case _:
+            assert_never(verdict)
+    entered = _facts(builder, visit, decided) if visit else ()
+    receipt = Receipt(
+        outcome=_outcome(inspection, decided),
+        submission=ref,
+        issues=inspection.issues,
+        lines=tuple(one.outcome for one in decided),
+        facts=tuple(_id_of(output) for output in entered),
+    )
+    return _finish(submission, builder, entered, verdict.notices, receipt)
+
+
+def _decide_lines(
+    state: QualityState, inspection: Inspection, visit: Visit | None
+) -> tuple[DecidedLine, ...]:
+    if visit is None or inspection.refused:
+        return lines.rejected(inspection)
+    return lines.decide(visit, state.lines)
+
+
+def _outcome(inspection: Inspection, decided: tuple[DecidedLine, ...]) -> Outcome:
+    if inspection.refused or not decided:
+        return "rejected"
+    return answers.outcome_of(one.outcome for one in decided)
+
+
+def _digest(submission: Submission, readable: Readable, secret: SubjectSecret | None) -> str:
+    if secret is None:
+        return facts.opaque_digest(submission.value or b"")
+    return facts.message_digest(secret.secret, readable.opened.body)
+
+
+def _numbered(attributes: Attributes, digest: str) -> Numbered:
+    return Numbered(
+        publisher=attributes.pharmacy,
+        epoch=attributes.epoch,
+        sequence=attributes.sequence,
+        id=attributes.id,
+        digest=digest,
+    )
+
+
+def _is_erased(state: QualityState, visit: Visit | None) -> bool:
+    """Whether every line belongs to an erased generation, so that content cannot be compared."""
+    if visit is None or not visit.inspection.lines:
+        return False
+    known = [state.lines.get((visit.pharmacy, one.dguid or "")) for one in visit.inspection.lines]
+    return all(visit.gathered.is_erased(line) for line in known)
+
+
+def _facts(
+    builder: OutputBuilder, visit: Visit, decided: tuple[DecidedLine, ...]
+) -> tuple[Output, ...]:
+    outputs: list[Output] = []
+    key = visit.pharmacy.encode()
+    for one in decided:
+        if one.entry is not None:
+            type_, fact = lines.fact(visit, one.entry, builder.next_id)
+            outputs.append(builder.event(topics.DISPENSATION_RECORDED.name, key, type_, fact))
+    return tuple(outputs)
+
+
+def _finish(
+    submission: Submission,
+    builder: OutputBuilder,
+    entered: tuple[Output, ...],
+    notices: tuple[Notice, ...],
+    receipt: Receipt,
+) -> tuple[Output, ...]:
+    noticed = tuple(_notice(builder, notice) for notice in notices)
+    return (*entered, *noticed, _receipt(submission, builder, receipt))
+
+
+def _notice(builder: OutputBuilder, notice: Notice) -> Output:
+    key = notice.publisher.encode()
+    match notice:
+        case GapNoticed():
+            type_ = GAP_NOTICED
+        case GapClosed():
+            type_ = GAP_CLOSED
+        case _:
+            assert_never(notice)
+    return builder.event(topics.DISPENSATION_RECEIPTS.name, key, type_, notice)
+
+
+def _receipt(submission: Submission, builder: OutputBuilder, receipt: Receipt) -> Output:
+    fitting = receipt if receipt.original else answers.fitted(receipt)
+    topic = topics.DISPENSATION_RECEIPTS.name
+    return builder.event(topic, receipt_key(submission), RECEIPT, fitting)
+
+
+def _id_of(output: Output) -> str:
+    return next(value.decode() for name, value in output.headers if name == "ce_id")

@@ -1,0 +1,70 @@
+"""What deciding a batch needs from outside, as plain data: a shell fills it, `decide` reads it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from schemas.keyvault import DestroyedPeriod, PeriodSecret, SubjectSecret
+from schemas.policy import PolicyVersion, QualityPolicy
+from streams.quality.admission import Barred, Opened
+from streams.quality.inspection import Inspection
+from streams.quality.lifecycle import LineState
+
+Period = PeriodSecret | DestroyedPeriod
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A submission whose seal holds, with everything its body says by itself."""
+
+    opened: Opened
+    inspection: Inspection
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Reading failed in a way that nobody foresaw; only the kind of error is kept."""
+
+    error_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One submission after admission, and the policy in force when it was appended."""
+
+    policy: PolicyVersion
+    found: Barred | Readable | Unreadable
+
+    @property
+    def limits(self) -> QualityPolicy:
+        """The policy's data.
+
+        Raises:
+            TypeError: a version of another policy was gathered.
+        """
+        if not isinstance(self.policy.data, QualityPolicy):
+            raise TypeError("quality control was given a version of another policy")
+        return self.policy.data
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A batch's submissions by offset, and the secrets they need.
+
+    `subjects` holds living secrets; `erased` the (subject, generation) pairs of known lines whose
+    secret is destroyed; `days` secrets of delivery days; `periods` those and others by opaque id.
+    """
+
+    prepared: Mapping[int, Prepared]
+    subjects: Mapping[str, SubjectSecret]
+    erased: frozenset[tuple[str, int]]
+    days: Mapping[date, Period]
+    periods: Mapping[str, Period]
+
+    def is_erased(self, line: LineState | None) -> bool:
+        """Whether the subject generation that a line belongs to is destroyed."""
+        if line is None:
+            return False
+        living = self.subjects.get(line.subject)
+        outlived = living is not None and living.generation > line.generation
+        return outlived or (line.subject, line.generation) in self.erased

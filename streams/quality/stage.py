@@ -1,0 +1,239 @@
+"""The shell of quality control: gathers what deciding a batch needs, and nothing else.
+
+Broadcast tables are caught up past the batch first; then every submission is opened and read once,
+and the vault is asked for all secrets of the batch in one round trip of each kind.
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, Protocol
+
+from projections.folds import publishers
+from projections.folds.publishers import PublisherEntry, SessionEntry
+from schemas import topics
+from schemas.dispensation import RevokeBody
+from schemas.identifiers import guid, pharmacy
+from schemas.keyvault import IntakeKey, KeyVault, Shredded
+from schemas.partitioning import partition_for
+from schemas.policy import PolicyName, PolicyVersion
+from schemas.publisher import SessionOpened
+from schemas.sealing import SealBroken
+from schemas.sealing.session import unseal_session_key
+from streams.engine.stage import Headers, Output, Submission
+from streams.quality import admission, decide, inspection
+from streams.quality import state as states
+from streams.quality.admission import Barred, SessionView
+from streams.quality.gathered import Gathered, Period, Prepared, Readable, Unreadable
+from streams.quality.lifecycle import LineState
+from streams.quality.rules import lines_of
+from streams.quality.state import LineKey, QualityState
+
+MAX_CACHED_SESSIONS: Final = 20_000
+
+
+class Tables(Protocol):
+    """The broadcast tables: publishers, sessions and policies as this process has read them."""
+
+    async def catch_up(self) -> None:
+        """Returns once everything appended before the call is applied."""
+        ...
+
+    def publisher(self, publisher: str) -> PublisherEntry | None:
+        """A publisher by id."""
+        ...
+
+    def session(self, session: str) -> SessionEntry | None:
+        """A session by id."""
+        ...
+
+    def policy(self, name: PolicyName, at: datetime) -> PolicyVersion:
+        """The version in force at a time."""
+        ...
+
+
+class QualityStage:
+    """`streams.engine.stage.Stage` of pharmacies' submissions.
+
+    Args:
+        tables: followed by the caller, which starts and stops them.
+        vault: keys of intake, subjects and periods.
+        partitions: count of the submitted topic, which never changes.
+    """
+
+    name: Final = decide.STAGE
+    submitted: Final = topics.DISPENSATION_SUBMITTED.name
+    outputs: Final = (topics.DISPENSATION_RECORDED.name, topics.DISPENSATION_RECEIPTS.name)
+    receipts: Final = topics.DISPENSATION_RECEIPTS.name
+
+    def __init__(self, tables: Tables, vault: KeyVault, partitions: int) -> None:
+        self._tables = tables
+        self._vault = vault
+        self._partitions = partitions
+        self._sessions = _SessionKeys()
+
+    def initial(self) -> QualityState:
+        """A partition without outputs: no line, no number."""
+        return QualityState()
+
+    def evolve(
+        self,
+        state: QualityState,
+        topic: str,
+        key: bytes | None,  # noqa: ARG002 - the engine passes what it has; type and value suffice
+        headers: Headers,
+        value: bytes | None,
+    ) -> None:
+        """Fold one output into the state; dead letters are nobody's memory."""
+        if topic in self.outputs:
+            states.evolve(state, headers, value)
+
+    def decide(
+        self, state: QualityState, submission: Submission, gathered: Gathered
+    ) -> tuple[Output, ...]:
+        """The outputs of one submission, its receipt last."""
+        return decide.decide(state, submission, gathered)
+
+    def undecidable(self, submission: Submission, error_type: str) -> tuple[Output, ...]:
+        """The rejection of a submission on which `decide` failed."""
+        policy = self._tables.policy("quality", submission.appended_at)
+        return decide.undecidable(submission, policy.version, error_type)
+
+    async def gather(self, state: QualityState, batch: Sequence[Submission]) -> Gathered:
+        """Open and read every submission, and fetch the secrets that the batch needs.
+
+        Raises:
+            VaultUnavailable, BrokerUnavailable: nothing was decided; try the batch again.
+        """
+        await self._tables.catch_up()
+        intake = await self._vault.intake_keys()
+        pseudonym_key = await self._vault.root_key("pseudonym")
+        prepared = {one.offset: self._prepare(one, intake, pseudonym_key) for one in batch}
+        readable = [one.found for one in prepared.values() if isinstance(one.found, Readable)]
+        lines = list(_known_lines(state, readable))
+        days: Mapping[date, Period] = await self._vault.period_secrets(
+            {one.inspection.day for one in readable if one.inspection.day is not None}
+        )
+        periods = {period.period: period for period in days.values()}
+        replaced = {line.period for line in lines} - periods.keys()
+        return Gathered(
+            prepared=prepared,
+            erased=await self._erased({(line.subject, line.generation) for line in lines}),
+            subjects=await self._vault.subject_secrets(
+                {one.inspection.subject for one in readable if one.inspection.subject is not None}
+            ),
+            days=days,
+            periods={**periods, **await self._vault.find_periods(replaced)},
+        )
+
+    async def _erased(self, wanted: Collection[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+        found = await self._vault.find_subject_secrets(wanted)
+        return frozenset(key for key, secret in found.items() if isinstance(secret, Shredded))
+
+    def _prepare(
+        self, submission: Submission, intake: Mapping[str, IntakeKey], pseudonym_key: bytes
+    ) -> Prepared:
+        policy = self._tables.policy("quality", submission.appended_at)
+        prepared = Prepared(policy, Unreadable(""))
+        try:
+            return Prepared(policy, self._read(submission, prepared, intake, pseudonym_key))
+        except Exception as error:  # noqa: BLE001 - one submission must not stop its partition
+            return Prepared(policy, Unreadable(type(error).__name__))
+
+    def _read(
+        self,
+        submission: Submission,
+        prepared: Prepared,
+        intake: Mapping[str, IntakeKey],
+        pseudonym_key: bytes,
+    ) -> Barred | Readable:
+        world = _World(self._tables, self._sessions, intake, submission.appended_at)
+        found = admission.admit(submission, world, lambda key: partition_for(key, self._partitions))
+        if isinstance(found, Barred):
+            return found
+        inspected = inspection.inspect(
+            found.attributes.type,
+            found.body,
+            policy=prepared.limits,
+            appended_at=submission.appended_at,
+            pseudonym_key=pseudonym_key,
+        )
+        return Readable(found, inspected)
+
+
+class _SessionKeys:
+    """Session keys by session id, so that the costly opening happens once; None: does not open."""
+
+    def __init__(self) -> None:
+        self._keys: OrderedDict[str, bytes | None] = OrderedDict()
+
+    def key(self, opened: SessionOpened, intake: Mapping[str, IntakeKey]) -> bytes | None:
+        """The key of a session, as long as the intake key it is for exists."""
+        private = intake.get(opened.intake_key)
+        if private is None:
+            return None
+        if opened.session not in self._keys:
+            self._keys[opened.session] = _unseal(opened, private)
+            if len(self._keys) > MAX_CACHED_SESSIONS:
+                self._keys.popitem(last=False)
+        return self._keys[opened.session]
+
+
+def _unseal(opened: SessionOpened, private: IntakeKey) -> bytes | None:
+    try:
+        return unseal_session_key(opened, private.private_key)
+    except SealBroken:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """`admission.World` over the broadcast tables, as of one append time."""
+
+    tables: Tables
+    sessions: _SessionKeys
+    intake: Mapping[str, IntakeKey]
+    at: datetime
+
+    def is_pharmacy(self, number: str) -> bool:
+        entry = self.tables.publisher(number)
+        if entry is None or entry.kind != "pharmacy" or entry.enrolled_at > self.at:
+            return False
+        return pharmacy.is_valid(number) and pharmacy.compact(number) == number
+
+    def may_submit(self, number: str, event_type: str) -> bool:
+        entry = self.tables.publisher(number)
+        return entry is not None and publishers.may_submit(entry, event_type, self.at)
+
+    def session(self, session: str) -> SessionView | None:
+        entry = self.tables.session(session)
+        if entry is None or entry.appended_at > self.at:
+            return None
+        publisher = self.tables.publisher(entry.opened.publisher)
+        fault = publishers.session_fault(entry, publisher, self.at)
+        return SessionView(
+            publisher=entry.opened.publisher,
+            valid=fault is None,
+            key=self.sessions.key(entry.opened, self.intake) if fault is None else None,
+        )
+
+
+def _known_lines(state: QualityState, batch: Iterable[Readable]) -> Iterable[LineState]:
+    for readable in batch:
+        for key in _named_lines(readable):
+            line = state.lines.get(key)
+            if line is not None:
+                yield line
+
+
+def _named_lines(readable: Readable) -> Iterable[LineKey]:
+    """Every line of the pharmacy that a submission names, by a DGUID of any form."""
+    number, body = readable.opened.attributes.pharmacy, readable.inspection.body
+    if isinstance(body, RevokeBody):
+        yield number, guid.compact(body.dguid)
+    elif body is not None:
+        for line in lines_of(body):
+            yield number, guid.compact(line.dguid)
+            if line.returns is not None:
+                yield number, guid.compact(line.returns)
