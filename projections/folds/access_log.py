@@ -1,0 +1,41 @@
+"""Who looked at whose data, when, in what role and with what result: one row per decision."""
+
+from typing import Final
+
+from projections.folds.access_state import Recorded
+from projections.folds.changes import Change, Upsert
+from schemas.audit import ACCESS_DECIDED, AccessDecided
+
+SCHEMA: Final = "access_log_v1"
+PRIMARY_KEYS: Final = {"decision": ("ce_id",)}
+
+
+def fold(event: AccessDecided, recorded: Recorded) -> tuple[Change, ...]:
+    """The row of a decision; the same decision written twice stays one row."""
+    window = event.window
+    row: dict[str, object] = {
+        "ce_id": recorded.ce_id,
+        "recorded_partition": recorded.partition,
+        "recorded_position": recorded.offset,
+        "event_type": ACCESS_DECIDED,
+        "subject": event.subject,
+        "generation": event.generation,
+        "decision": event.decision,
+        "reason": event.reason,
+        "basis": event.basis,
+        "basis_refs": list(event.basis_refs),
+        "reader": event.reader,
+        "role": event.role,
+        "profession": event.profession,
+        "organisation": event.organisation,
+        "on_behalf_of": event.on_behalf_of,
+        "purpose": event.purpose,
+        "decided_at": event.decided_at,
+        "window_start": None if window is None else window.start,
+        "window_end": None if window is None else window.end,
+        "policy_version": event.policy_version,
+        "row_count": event.rows,
+        "sealed_parameters": event.sealed_parameters,
+        "sealed_reader": event.sealed_reader,
+    }
+    return (Upsert("decision", row),)

@@ -1,0 +1,106 @@
+"""What quality control answered to each pharmacy: receipts, and numbers that never arrived."""
+
+from typing import Final, assert_never
+
+from projections.folds.access_state import Recorded
+from projections.folds.changes import Change, Upsert
+from schemas.identifiers import pharmacy as pharmacy_number
+from schemas.receipts import (
+    GAP_CLOSED,
+    GAP_NOTICED,
+    RECEIPT,
+    GapClosed,
+    GapNoticed,
+    Issue,
+    LineOutcome,
+    LineResult,
+    Receipt,
+    Severity,
+)
+
+SCHEMA: Final = "quality_v1"
+PRIMARY_KEYS: Final = {
+    "receipt": ("partition", "source_offset"),
+    "gap": ("pharmacy", "epoch", "first"),
+    "gap_closed": ("pharmacy", "epoch", "number"),
+}
+Event = Receipt | GapNoticed | GapClosed
+EVENTS: Final[dict[str, type[Event]]] = {
+    RECEIPT: Receipt,
+    GAP_NOTICED: GapNoticed,
+    GAP_CLOSED: GapClosed,
+}
+_SOURCE: Final = "/pharmacies/"
+
+
+def fold(event: Event, recorded: Recorded, *, key: bytes | None, body: bytes) -> tuple[Change, ...]:
+    """The row of a receipt or notice; `key` and `body` are the record's, as written."""
+    place: dict[str, object] = {
+        "recorded_partition": recorded.partition,
+        "recorded_position": recorded.offset,
+        "ce_id": recorded.ce_id,
+        "body": body,
+    }
+    match event:
+        case Receipt():
+            return (Upsert("receipt", {**place, **_receipt(event, key)}),)
+        case GapNoticed():
+            gap: dict[str, object] = {
+                "pharmacy": event.publisher,
+                "epoch": event.epoch,
+                "first": event.first,
+                "last": event.last,
+                "noticed_at": recorded.at,
+            }
+            return (Upsert("gap", {**place, **gap}),)
+        case GapClosed():
+            closed: dict[str, object] = {
+                "pharmacy": event.publisher,
+                "epoch": event.epoch,
+                "number": event.number,
+                "closed_at": recorded.at,
+            }
+            return (Upsert("gap_closed", {**place, **closed}),)
+        case _:
+            assert_never(event)
+
+
+def _receipt(receipt: Receipt, key: bytes | None) -> dict[str, object]:
+    submission = receipt.submission
+    return {
+        "partition": submission.partition,
+        "source_offset": submission.offset,
+        "pharmacy": addressee(receipt, key),
+        "submission_id": submission.id,
+        "session": submission.session,
+        "epoch": submission.epoch,
+        "sequence": submission.sequence,
+        "appended_at": submission.appended_at,
+        "outcome": receipt.outcome,
+        "lines_recorded": _count(receipt.lines, "recorded"),
+        "lines_rejected": _count(receipt.lines, "rejected"),
+        "lines_duplicate": _count(receipt.lines, "duplicate"),
+        "rejections": _codes(receipt, "reject"),
+        "warnings": _codes(receipt, "warn"),
+        "dead_letter": receipt.dead_letter,
+    }
+
+
+def addressee(receipt: Receipt, key: bytes | None) -> str | None:
+    """The pharmacy that the receipt is for: as its seal has shown, or else as its key claims."""
+    source = receipt.submission.source or ""
+    claimed = source.removeprefix(_SOURCE) if source else (key or b"").decode(errors="replace")
+    valid = pharmacy_number.is_valid(claimed) and pharmacy_number.compact(claimed) == claimed
+    return claimed if valid else None
+
+
+def _count(lines: tuple[LineOutcome, ...], outcome: LineResult) -> int:
+    return sum(line.outcome == outcome for line in lines)
+
+
+def _codes(receipt: Receipt, severity: Severity) -> list[str]:
+    """One code per finding, so that counting them counts findings."""
+    found: list[Issue] = [*receipt.issues]
+    for line in receipt.lines:
+        found.extend(line.issues)
+    return [issue.code for issue in found if issue.severity == severity]
