@@ -144,6 +144,15 @@ class Producer:
             )
         return future
 
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions a topic has.
+
+        Raises:
+            BrokerRefused: there is no such topic, or it may not be written.
+        """
+        with translated(self._settings):
+            return len(await self._client.partitions_for(topic))
+
     async def flush(self) -> None:
         """Wait until everything enqueued was answered."""
         with translated(self._settings):
