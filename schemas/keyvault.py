@@ -98,6 +98,10 @@ class KeyVault(Protocol):
         """Keeps a new intake key; the same id again is refused with `ValueError`."""
         ...
 
+    async def destroy_intake_key(self, key_id: str, at: datetime) -> None:
+        """Destroys an intake key; doing it again, or for an unknown id, changes nothing."""
+        ...
+
     async def destroy_subject(self, subject: str, at: datetime) -> int:
         """Destroys the living generation and answers its number; 0 if there was none."""
         ...

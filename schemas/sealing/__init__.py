@@ -18,12 +18,16 @@ def b64encode(data: bytes) -> str:
 
 
 def b64decode(text: str) -> bytes:
-    """The bytes of an unpadded base64url text.
+    """The bytes of an unpadded base64url text, which is the only text that stands for them.
 
     Raises:
-        SealBroken: the text is not base64url.
+        SealBroken: the text is not what `b64encode` writes.
     """
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise SealBroken("a base64url member cannot be decoded") from None
+    # The decoder lets padding, the other alphabet and stray last bits pass.
+    if b64encode(data) != text:
+        raise SealBroken("a base64url member is not in its one form")
+    return data

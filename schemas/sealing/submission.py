@@ -28,7 +28,7 @@ def associated_data(key: bytes, headers: Headers) -> bytes:
 
 
 def seal(session_key: bytes, nonce: bytes, key: bytes, headers: Headers, body: bytes) -> bytes:
-    """nonce || ciphertext || tag; `nonce` is 12 fresh random bytes."""
+    """The sealed value: nonce || ciphertext || tag; `nonce` is 12 fresh random bytes."""
     return nonce + AESGCM(session_key).encrypt(nonce, body, associated_data(key, headers))
 
 
