@@ -6,10 +6,11 @@ the counter never waits for the backbone, and nothing that was registered is los
 
     key = SigningKey.load(Path("publisher.key"))
     transport = connect_http("https://api.example.be", NUMBER, key, office_public_key=OFFICE)
-    with PlainPublisher(Publisher(NUMBER, key, Outbox(Path("outbox"), NUMBER, key), transport)) as p:
-        p.register(visit)       # on disk: the counter may go on
-        p.flush()               # sent, or left for the next flush
-        for letter in p.receipts():
+    outbox = Outbox(Path("outbox.sqlite"), NUMBER, key)
+    with PlainPublisher(Publisher(NUMBER, key, outbox, transport)) as publisher:
+        publisher.register(visit)       # on disk: the counter may go on
+        publisher.flush()               # sent, or left for the next flush
+        for letter in publisher.receipts():
             print(letter.entry, letter.effect, letter.answer)
 
 `Publisher` is the same for software that uses asyncio; `connect_kafka` writes straight to the

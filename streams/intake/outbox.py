@@ -55,6 +55,13 @@ CREATE INDEX IF NOT EXISTS entry_place ON entry (partition, position);
 PRAGMA user_version = {_FORMAT};
 COMMIT;
 """
+_DAMAGED: Final = "is damaged: move it aside, and register again what has no receipt"
+_WRONG: Final = {
+    "SQLITE_BUSY": "is in use by another process: stop that first",
+    "SQLITE_NOTADB": _DAMAGED,
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_FULL": "cannot grow: the disk is full",
+}
 
 
 class OutboxError(Exception):
@@ -322,18 +329,10 @@ class Outbox:
             raise OutboxError(self._sentence(error)) from None
 
     def _sentence(self, error: sqlite3.Error) -> str:
-        match getattr(error, "sqlite_errorcode", None):
-            case sqlite3.SQLITE_BUSY:
-                return f"The outbox {self._path} is in use by another process: stop that first."
-            case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-                return (
-                    f"The outbox {self._path} is damaged: move it aside, and register again what "
-                    "has no receipt."
-                )
-            case sqlite3.SQLITE_FULL:
-                return f"The outbox {self._path} cannot grow: the disk is full."
+        # A use after `close` has no code of SQLite's.
         name = getattr(error, "sqlite_errorname", type(error).__name__)
-        return f"The outbox {self._path} cannot be used ({name}): check the disk and the rights."
+        wrong = _WRONG.get(name, f"cannot be used ({name}): check the disk and the rights")
+        return f"The outbox {self._path} {wrong}."
 
 
 def _wrapping_key(publisher: str, signing_key: SigningKey) -> bytes:

@@ -1,6 +1,7 @@
 """The publisher in plain calls, for software without asyncio: a thread of its own runs the loop."""
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -15,7 +16,7 @@ _T = TypeVar("_T")
 
 
 class PlainPublisherClosed(Exception):
-    """A call after `close`, or before the first use as a context manager: open another one."""
+    """A call outside the `with` block, or cut short by its end: open another publisher."""
 
 
 class PlainPublisher:
@@ -113,6 +114,8 @@ class PlainPublisher:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except concurrent.futures.CancelledError:
+            raise PlainPublisherClosed("The publisher was closed meanwhile.") from None
         except BaseException:
             # Ctrl-C while waiting: the work must not go on behind the caller's back.
             future.cancel()

@@ -133,6 +133,7 @@ class Publisher:
         self._flushing = asyncio.Lock()
         self._session: Session | None = None
         self._unsure: tuple[str, WireRecord] | None = None
+        self._closed = False
         self._early: OrderedDict[tuple[int, int], Receipt] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -243,12 +244,12 @@ class Publisher:
     async def receipts(
         self, after: str | None = None, *, follow: bool = True
     ) -> AsyncGenerator[Answered, None]:
-        """Receipts and gap notices, oldest first, each carried out on the outbox before it is given.
+        """Receipts and gap notices, oldest first, each carried out on the outbox beforehand.
 
         Without `after` it goes on where the last handling stopped: a letter counts as handled when
         the next one is asked for, so one may be given twice after a crash, and none is lost. With
         `after` (a cursor, or `BEGINNING`) that place is left alone. With `follow` it never
-        ends and outlives every interruption; without, it ends at the newest letter.
+        ends and outlives every interruption; without, it ends at the newest letter. `close` ends both.
 
         Raises:
             TransportUnavailable: only without `follow`.
@@ -265,7 +266,7 @@ class Publisher:
                     await asyncio.to_thread(self._outbox.handled, letter.cursor)
 
     async def _letters(self, cursor: str | None, *, follow: bool) -> AsyncGenerator[Letter, None]:
-        while True:
+        while not self._closed:
             page = await self._page(cursor, patient=follow)
             for letter in page.letters:
                 cursor = letter.cursor
@@ -291,6 +292,8 @@ class Publisher:
             on=TransportUnavailable, attempts=None, timeout=None, wait_max=_FOLLOW_WAIT
         ):
             with attempt:
+                if self._closed:
+                    return Page((), more=False)
                 return await self._transport.receipts(cursor)
         raise AssertionError("an endless retry ends with a page")
 
@@ -338,6 +341,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Waits for a running flush, then closes transport and outbox; everything stored stays."""
+        self._closed = True
         async with self._flushing:
             try:
                 await self._transport.close()

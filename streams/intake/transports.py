@@ -32,7 +32,7 @@ class TransportUnavailable(Exception):
 
 
 class TransportRefused(Exception):
-    """The backbone refuses the request, and will again until somebody acts; the text says what to do.
+    """The backbone refuses the request, and will until somebody acts; the text says what to do.
 
     `code` is stable: that of the API's problem document, or a kind of Kafka error.
     """
