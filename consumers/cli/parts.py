@@ -6,8 +6,8 @@ Only here are adapters chosen; the parts themselves know ports.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
-from consumers.api.run import run_api
 from consumers.stack.stack import migration_sources
 from infra.kafka import reader
 from infra.keys.kek import load_kek
@@ -17,7 +17,7 @@ from infra.observability.ops import Readiness, serve_ops
 from infra.postgres import pool
 from infra.settings import Settings, SettingsError
 from projections.broadcast import BroadcastTables
-from projections.runner import ProjectionHealth
+from projections.health import ProjectionHealth
 from projections.runner import run_projections as follow_projections
 from schemas.keyvault import KeyVault
 from schemas.sealing import b64decode
@@ -27,8 +27,6 @@ from streams.engine.health import Health
 from streams.engine.stage import Stage
 from streams.quality.stage import QualityStage
 from streams.subject.stage import SubjectStage
-
-__all__ = ["run_api", "run_projections", "run_quality", "run_subject"]
 
 
 def office_key(settings: Settings) -> bytes:
@@ -77,19 +75,20 @@ async def _operated(
             await serving
 
 
-StageFactory = Callable[[BroadcastTables, KeyVault, int], Stage[object, object]]
+StageFactory = Callable[[BroadcastTables, KeyVault, int], Stage[Any, Any]]
 
 
 async def _run_stage(
     settings: Settings, stop: asyncio.Event, make: StageFactory, topic: str
 ) -> None:
     await require_current(migration_sources(settings)[1:])
-    health = Health()
     async with opened_vault(settings) as vault, following(settings) as tables:
         async with reader(settings) as broker:
             partitions = len(await broker.partitions(topic))
+        stage = make(tables, vault, partitions)
+        health = Health(stage.name)
         async with _operated(settings, lambda: (health.ready, health.snapshot()), stop):
-            await run_stage(settings, make(tables, vault, partitions), stop=stop, health=health)
+            await run_stage(settings, stage, stop=stop, health=health)
 
 
 async def run_quality(settings: Settings, stop: asyncio.Event) -> None:

@@ -4,11 +4,11 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from consumers.cli import parts
 from consumers.cli.output import one_sentence
 from infra.observability import logs
 from infra.settings import Settings, load_settings
@@ -24,12 +24,18 @@ class Part(StrEnum):
 
 
 Runner = Callable[[Settings, asyncio.Event], Awaitable[None]]
-_RUNNERS: dict[Part, Runner] = {
-    Part.QUALITY: parts.run_quality,
-    Part.SUBJECT: parts.run_subject,
-    Part.PROJECTIONS: parts.run_projections,
-    Part.API: parts.run_api,
-}
+
+
+def _runner(part: Part) -> Runner:
+    """The part's composition root; a process imports only what its own part needs."""
+    module, name = {
+        Part.QUALITY: ("consumers.cli.parts", "run_quality"),
+        Part.SUBJECT: ("consumers.cli.parts", "run_subject"),
+        Part.PROJECTIONS: ("consumers.cli.parts", "run_projections"),
+        Part.API: ("consumers.api.run", "run_api"),
+    }[part]
+    runner: Runner = getattr(import_module(module), name)
+    return runner
 
 
 def run(part: Annotated[Part, typer.Argument(help="Which part to run.")]) -> None:
@@ -37,7 +43,7 @@ def run(part: Annotated[Part, typer.Argument(help="Which part to run.")]) -> Non
     with one_sentence():
         settings = load_settings()
         logs.configure(settings.log_format, part=part.value)
-        asyncio.run(_until_stopped(_RUNNERS[part], settings))
+        asyncio.run(_until_stopped(_runner(part), settings))
 
 
 async def _until_stopped(runner: Runner, settings: Settings) -> None:

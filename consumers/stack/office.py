@@ -57,6 +57,7 @@ def first_keys(settings: Settings) -> Settings:
     update: dict[str, object] = {"office_public_key": b64encode(office.public_bytes)}
     if settings.kek is None and settings.kek_file is None:
         if not kek_path(settings).exists():
+            kek_path(settings).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             create_kek_file(kek_path(settings))
         update["kek_file"] = kek_path(settings)
     return settings.model_copy(update=update)

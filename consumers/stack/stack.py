@@ -86,11 +86,11 @@ class Stack:
         await init_office(settings)
         self._settings = settings
         self._progress("quality stage, subject stage, projections, API")
-        ports = free_ports(len(PARTS))
+        ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))
         if settings.api_port:
-            ports[PARTS.index("api")] = settings.api_port
-        self._settings = settings.model_copy(update={"api_port": ports[PARTS.index("api")]})
-        for name, port in zip(PARTS, ports, strict=True):
+            ports["api"] = settings.api_port
+        self._settings = settings.model_copy(update={"api_port": ports.get("api", 0)})
+        for name, port in ports.items():
             self.parts[name] = Part(name, port, self._environment(port), settings.data)
             self.parts[name].start()
         await self.wait_ready()

@@ -249,7 +249,8 @@ class Publisher:
         Without `after` it goes on where the last handling stopped: a letter counts as handled when
         the next one is asked for, so one may be given twice after a crash, and none is lost. With
         `after` (a cursor, or `BEGINNING`) that place is left alone. With `follow` it never
-        ends and outlives every interruption; without, it ends at the newest letter. `close` ends both.
+        ends and outlives every interruption; without, it ends at the newest letter.
+        `close` ends both.
 
         Raises:
             TransportUnavailable: only without `follow`.

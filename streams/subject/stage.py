@@ -19,15 +19,15 @@ from schemas import topics
 from schemas.keyvault import KeyVault, SubjectSecret
 from schemas.policy import PolicyName, PolicyVersion
 from schemas.publisher import REGISTRAR
-from schemas.receipts import SUBJECT_RECEIPT, Receipt
 from schemas.sealing import SealBroken
 from schemas.sealing.session import unseal_session_key
-from schemas.subject import SUBJECT_FACTS
 from streams.engine.stage import Headers, Output, Submission
 from streams.subject import admission, outcome
 from streams.subject.admission import Opened, Sender, SessionView
 from streams.subject.outcome import Case
 from streams.subject.state import PartitionState
+
+_MAX_SESSION_KEYS: Final = 1024
 
 
 class Tables(Protocol):
@@ -79,7 +79,7 @@ class SubjectStage:
     def evolve(
         self,
         state: PartitionState,
-        topic: str,
+        topic: str,  # noqa: ARG002 - the type tells a fact from a receipt
         key: bytes | None,  # noqa: ARG002 - a fact names its subject itself
         headers: Headers,
         value: bytes | None,
@@ -89,13 +89,7 @@ class SubjectStage:
         Raises:
             ValueError: the output is none of this stage's, so the state would be wrong.
         """
-        kind = dict(headers).get("ce_type", b"").decode()
-        if value is not None and topic == outcome.FACTS and kind in SUBJECT_FACTS:
-            state.apply_fact(SUBJECT_FACTS[kind].read(value))
-        elif value is not None and topic == outcome.RECEIPTS and kind == SUBJECT_RECEIPT:
-            state.apply_receipt(Receipt.read(value))
-        else:
-            raise ValueError(f"an output in {topic} is none of the subject stage's: restore stops")
+        state.apply(headers, value)
 
     async def gather(self, state: PartitionState, batch: Sequence[Submission]) -> Gathered:  # noqa: ARG002 - the engine's signature
         """Tables past the batch, session keys, and a secret for each subject of an opened seal.
@@ -167,5 +161,7 @@ class SubjectStage:
             key = unseal_session_key(opened, intake.private_key)
         except SealBroken:
             return None
+        if len(self._session_keys) >= _MAX_SESSION_KEYS:
+            self._session_keys.clear()
         self._session_keys[opened.session] = key
         return key

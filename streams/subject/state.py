@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
-from schemas.receipts import Issue, Outcome, Receipt
+from schemas.envelope import Headers
+from schemas.receipts import SUBJECT_RECEIPT, Issue, Outcome, Receipt
 from schemas.subject import (
+    SUBJECT_FACTS,
     ConsentGiven,
     ConsentWithdrawn,
     ExclusionLifted,
@@ -81,6 +83,20 @@ class PartitionState:
         if known is None or known.generation < generation:
             return SubjectState(generation)
         return known
+
+    def apply(self, headers: Headers, value: bytes | None) -> None:
+        """Folds one output of this stage, as its headers and value stand in the topic.
+
+        Raises:
+            ValueError: it is none of this stage's.
+        """
+        kind = dict(headers).get("ce_type", b"").decode()
+        if value is not None and kind == SUBJECT_RECEIPT:
+            self.apply_receipt(Receipt.read(value))
+        elif value is not None and kind in SUBJECT_FACTS:
+            self.apply_fact(SUBJECT_FACTS[kind].read(value))
+        else:
+            raise ValueError("an output is none of the subject stage's: its state would be wrong")
 
     def apply_fact(self, fact: SubjectFact) -> None:
         """Folds a fact; one of a generation that another followed changes nothing."""

@@ -1,0 +1,146 @@
+"""The ports over Kafka, Postgres and the broadcast tables."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from psycopg import Error as DatabaseError
+from psycopg_pool import PoolTimeout
+
+from consumers.api.follower import Follower
+from consumers.api.intake import IntakeKeyBook
+from consumers.api.ports import Appended, Header, PositionTimeout, SignedKey
+from consumers.api.store import PostgresStore
+from infra.errors import InfrastructureError
+from infra.kafka import Partition, PartitionReader, Producer
+from projections import positions
+from projections.broadcast import BroadcastTables
+from projections.folds import publishers
+from schemas.partitioning import partition_for
+from schemas.policy import PolicyName, PolicyVersion
+from schemas.topics import SUBJECT_REGISTERED
+
+READY_SECONDS: Final = 3.0
+
+
+class KafkaLog:
+    """Implements `ports.Log`; partition counts never change, so they are learnt once."""
+
+    def __init__(
+        self, producer: Producer, reader: PartitionReader, counts: Mapping[str, int]
+    ) -> None:
+        self._producer = producer
+        self._reader = reader
+        self._counts = counts
+
+    async def append(
+        self, topic: str, *, key: bytes, headers: Sequence[Header], value: bytes
+    ) -> Appended:
+        """Appends with `acks=all` in the key's partition."""
+        partition = self.partition_of(topic, key)
+        ack = await self._producer.send(topic, value, key=key, headers=headers, partition=partition)
+        return Appended(ack.partition, ack.offset)
+
+    async def stable_ends(self, topic: str, partitions: Collection[int]) -> Mapping[int, int]:
+        """Last stable offsets as of now."""
+        wanted = [Partition(topic, number) for number in partitions]
+        found = await self._reader.end_offsets(wanted)
+        return {one.partition: offset for one, offset in found.items()}
+
+    def partition_of(self, topic: str, key: bytes) -> int:
+        """The partition of a key."""
+        return partition_for(key, self._counts[topic])
+
+    def partitions(self, topic: str) -> range:
+        """All partitions of a topic."""
+        return range(self._counts[topic])
+
+
+class WaiterPositions:
+    """Implements `ports.Positions` over the position waiter."""
+
+    def __init__(self, waiter: positions.PositionWaiter) -> None:
+        self._waiter = waiter
+
+    async def wait(
+        self,
+        projection: str,
+        topic: str,
+        partition: int,
+        position: int,
+        timeout: float,  # noqa: ASYNC109 - a limit to waiting
+    ) -> int:
+        """The position reached, once it is at least `position`."""
+        try:
+            return await self._waiter.wait(projection, topic, partition, position, timeout)
+        except positions.PositionTimeout:
+            raise PositionTimeout from None
+
+    def current(self, projection: str, topic: str, partition: int) -> int:
+        """How far the projection is, as far as is known here."""
+        return self._waiter.current(projection, topic, partition)
+
+
+class FollowedTables:
+    """Implements `ports.Tables` over the broadcast tables and the book of intake keys."""
+
+    def __init__(self, tables: BroadcastTables, keys: IntakeKeyBook) -> None:
+        self._tables = tables
+        self._keys = keys
+
+    def active_key(self, publisher: str, key_id: str, at: datetime) -> bytes | None:
+        """The key that the publisher may use."""
+        entry = self._tables.publisher(publisher)
+        return publishers.active_key(entry, key_id, at) if entry is not None else None
+
+    def policy(self, name: PolicyName, at: datetime) -> PolicyVersion:
+        """The version in force."""
+        return self._tables.policy(name, at)
+
+    def intake_keys(self) -> tuple[SignedKey, ...]:
+        """The published intake keys."""
+        return self._keys.keys()
+
+
+class Readiness:
+    """Implements `ports.Health`: asks broker and database, and looks at what follows them."""
+
+    def __init__(
+        self, *, log: KafkaLog, store: PostgresStore, follower: Follower, keys: IntakeKeyBook
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._follower = follower
+        self._keys = keys
+
+    async def failures(self) -> list[str]:
+        """Names of what does not answer or has stopped."""
+        found = [name for name, ok in await self._asked() if not ok]
+        if not self._follower.healthy:
+            found.append("follower")
+        if not self._keys.keys():
+            found.append("intake_keys")
+        return found
+
+    async def _asked(self) -> list[tuple[str, bool]]:
+        return [
+            ("broker", await self._broker()),
+            ("access_state", await self._access_state()),
+        ]
+
+    async def _broker(self) -> bool:
+        topic = SUBJECT_REGISTERED.name
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._log.stable_ends(topic, self._log.partitions(topic))
+        except (InfrastructureError, TimeoutError):
+            return False
+        return True
+
+    async def _access_state(self) -> bool:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                return await self._store.failure("access_state") is None
+        except (InfrastructureError, DatabaseError, PoolTimeout, TimeoutError):
+            return False

@@ -1,0 +1,71 @@
+"""The API as one FastAPI app, built from ports; nothing here knows Kafka or Postgres."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from consumers.api.limits import Door
+from consumers.api.ports import Dependencies
+from consumers.api.problems import ProblemDocument, install
+from consumers.api.routes import accesslog, history, operations, publishers, registrations
+from schemas.keyvault import VaultUnavailable
+
+TITLE: Final = "Shared Pharmaceutical Record: read and registration API"
+VERSION: Final = "1.0.0"
+_DESCRIPTION: Final = (
+    "Histories, access logs and registrations of the Belgian Shared Pharmaceutical Record. Every "
+    "read is decided and recorded before it is answered. Searches are POST: no identifier of a "
+    "person is ever part of an address. Refusals are problem documents (RFC 9457)."
+)
+
+
+def create_app(deps: Dependencies) -> FastAPI:
+    """The app over these ports; documents are served under `/docs` only if settings ask for it."""
+    app = FastAPI(
+        title=TITLE,
+        version=VERSION,
+        description=_DESCRIPTION,
+        docs_url="/docs" if deps.settings.docs else None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        redirect_slashes=False,
+    )
+    app.state.deps = deps
+    for module in (history, accesslog, registrations, publishers, operations):
+        app.include_router(module.router)
+    if deps.dev_issuer is not None:
+        app.include_router(operations.dev_router)
+    install(app, (VaultUnavailable, *deps.unavailable_errors))
+    app.add_middleware(Door)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's own way
+    return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=TITLE, version=VERSION, description=_DESCRIPTION, routes=app.routes
+        )
+        components = document.setdefault("components", {}).setdefault("schemas", {})
+        components[ProblemDocument.__name__] = _problem_schema()
+        _without_default_validation(document, components)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _problem_schema() -> dict[str, Any]:
+    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    found: dict[str, Any] = {k: v for k, v in schema.items() if k != "$defs"}
+    return found
+
+
+def _without_default_validation(document: dict[str, Any], components: dict[str, Any]) -> None:
+    """Malformed bodies are 400 here; FastAPI would promise its own 422."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if "application/json" in content:
+                del operation["responses"]["422"]
+    components.pop("HTTPValidationError", None)
+    components.pop("ValidationError", None)

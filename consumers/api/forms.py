@@ -1,0 +1,165 @@
+"""Bodies of requests: strict about members and texts, silent about the input in errors."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from schemas.subject import LinkType, MandateType, PartyKind, ProofType
+
+
+def _only_text(value: object) -> object:
+    if not isinstance(value, str | datetime):
+        raise ValueError("must be RFC 3339 text")  # noqa: TRY004 - pydantic reports ValueError
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
+Number = Annotated[str, Field(min_length=1, max_length=32)]
+Cursor = Annotated[str, Field(min_length=1, max_length=2048)]
+Limit = Annotated[int, Field(ge=1, le=500, strict=True)]
+RegistrationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
+
+
+class Form(BaseModel):
+    """Base of every request body; unknown members are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class PageForm(Form):
+    """A page of one's own data."""
+
+    cursor: Cursor | None = None
+    limit: Limit | None = None
+
+
+class LimitForm(Form):
+    """How many lines per person."""
+
+    limit: Limit | None = None
+
+
+class EmptyForm(Form):
+    """Nothing needs to be said."""
+
+
+class PatientPageForm(PageForm):
+    """A page of the history of the patient with this NISS or BIS number."""
+
+    patient: Number
+
+
+class ReceiptsForm(Form):
+    """Receipts behind a cursor, oldest first."""
+
+    after: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
+    limit: Limit | None = None
+
+
+class PartyForm(Form):
+    """Somebody named: a professional by NIHDI, an organisation by number, a citizen by NISS."""
+
+    party_kind: PartyKind
+    number: Number
+    name: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+
+
+class EvidenceForm(Form):
+    """What was shown."""
+
+    proof: ProofType
+    reference: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+
+
+class _RegistrationForm(Form):
+    patient: Number | None = None
+    """Whom it is about; oneself when a patient leaves it out."""
+    evidence: EvidenceForm | None = None
+
+
+class GiveConsentForm(_RegistrationForm):
+    """The patient agrees that caregivers share the record."""
+
+    kind: Literal["give_consent"]
+
+
+class WithdrawConsentForm(_RegistrationForm):
+    """The patient takes the agreement back."""
+
+    kind: Literal["withdraw_consent"]
+
+
+class DeclareLinkForm(_RegistrationForm):
+    """A therapeutic link with a professional or an organisation."""
+
+    kind: Literal["declare_link"]
+    party: PartyForm
+    link_type: LinkType
+    starts_at: Moment | None = None
+
+
+class RevokeLinkForm(_RegistrationForm):
+    """Ends a link before its time."""
+
+    kind: Literal["revoke_link"]
+    link: RegistrationId
+
+
+class PutExclusionForm(_RegistrationForm):
+    """Shuts out a professional or an organisation."""
+
+    kind: Literal["put_exclusion"]
+    party: PartyForm
+
+
+class LiftExclusionForm(_RegistrationForm):
+    """Takes an exclusion back."""
+
+    kind: Literal["lift_exclusion"]
+    exclusion: RegistrationId
+
+
+class GrantMandateForm(_RegistrationForm):
+    """Lets somebody act for the patient, once they accept."""
+
+    kind: Literal["grant_mandate"]
+    holder: PartyForm
+    mandate_type: MandateType = "prescription"
+    valid_until: Moment | None = None
+
+
+class AcceptMandateForm(_RegistrationForm):
+    """The holder agrees to act; `patient` is the one who granted it."""
+
+    kind: Literal["accept_mandate"]
+    mandate: RegistrationId
+
+
+class RefuseMandateForm(_RegistrationForm):
+    """The holder declines to act."""
+
+    kind: Literal["refuse_mandate"]
+    mandate: RegistrationId
+
+
+class EndMandateForm(_RegistrationForm):
+    """Either side stops the mandate."""
+
+    kind: Literal["end_mandate"]
+    mandate: RegistrationId
+
+
+RegistrationForm = Annotated[
+    GiveConsentForm
+    | WithdrawConsentForm
+    | DeclareLinkForm
+    | RevokeLinkForm
+    | PutExclusionForm
+    | LiftExclusionForm
+    | GrantMandateForm
+    | AcceptMandateForm
+    | RefuseMandateForm
+    | EndMandateForm,
+    Field(discriminator="kind"),
+]

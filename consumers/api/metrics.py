@@ -1,0 +1,30 @@
+"""What the API counts and times; labels hold route patterns, roles and codes, never a person."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+REQUESTS: Final = Counter("dpp_api_requests_total", "Requests answered.", ["route", "status"])
+REQUEST_SECONDS: Final = Histogram(
+    "dpp_api_request_seconds", "Time from request to answer.", ["route"], buckets=_SECONDS
+)
+STEP_SECONDS: Final = Histogram(
+    "dpp_api_read_step_seconds", "Time of one step of a read.", ["step"], buckets=_SECONDS
+)
+DECISIONS: Final = Counter(
+    "dpp_api_decisions_total", "Access decisions.", ["role", "purpose", "decision"]
+)
+AUTHENTICATION_FAILURES: Final = Counter(
+    "dpp_api_authentication_failures_total", "Tokens refused.", ["reason"]
+)
+REGISTRATIONS: Final = Counter(
+    "dpp_api_registrations_total", "Registrations by kind and answer.", ["kind", "status"]
+)
+UNREADABLE_LINES: Final = Counter(
+    "dpp_api_unreadable_lines_total", "Lines left out because their key is gone or fails.", ["why"]
+)
+FOLLOWER_POSITION: Final = Gauge(
+    "dpp_api_follower_position", "Next offset to be read.", ["topic", "partition"]
+)

@@ -1,0 +1,264 @@
+"""What the API needs from outside, as ports; `run.py` gives the real ones, tests give their own."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from consumers.api.cursors import SortKey
+from consumers.api.tokens import PublisherKeys, TokenVerifier
+from consumers.api.tokens_dev import DevIssuer
+from projections.access import AccessFacts
+from projections.quality_queries import ReceiptRow
+from projections.queries import AccessLogRow, HistoryRow, RegistrationRow
+from schemas.keyvault import KeyVault
+from schemas.policy import PolicyName, PolicyVersion
+from schemas.receipts import Receipt
+
+Header = tuple[str, bytes]
+
+
+class PositionTimeout(Exception):
+    """A projection did not reach a position in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where the broker put a record, durably."""
+
+    partition: int
+    offset: int
+
+
+class Log(Protocol):
+    """Kafka, as far as the API touches it."""
+
+    async def append(
+        self, topic: str, *, key: bytes, headers: Sequence[Header], value: bytes
+    ) -> Appended:
+        """Appends one record with `acks=all`; returns once it is durable."""
+        ...
+
+    async def stable_ends(self, topic: str, partitions: Collection[int]) -> Mapping[int, int]:
+        """The last stable offset of each partition, as of now."""
+        ...
+
+    def partition_of(self, topic: str, key: bytes) -> int:
+        """The partition of a key (murmur2)."""
+        ...
+
+    def partitions(self, topic: str) -> range:
+        """All partitions of a topic."""
+        ...
+
+
+class Positions(Protocol):
+    """How far the projections are."""
+
+    async def wait(
+        self,
+        projection: str,
+        topic: str,
+        partition: int,
+        position: int,
+        timeout: float,  # noqa: ASYNC109 - a limit to waiting
+    ) -> int:
+        """The position applied, once it is at least `position`.
+
+        Raises:
+            PositionTimeout: not within `timeout` seconds.
+        """
+        ...
+
+    def current(self, projection: str, topic: str, partition: int) -> int:
+        """The position applied now; 0 before the first."""
+        ...
+
+
+class Store(Protocol):
+    """The projections' tables. Subjects, parties and readers are pseudonyms throughout."""
+
+    async def history(
+        self,
+        *,
+        subject: str,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        after: SortKey | None,
+        as_of: Mapping[int, int],
+    ) -> Sequence[HistoryRow]:
+        """A subject's current lines, newest first."""
+        ...
+
+    async def own_lines(
+        self,
+        *,
+        pharmacy: str,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        after: SortKey | None,
+        as_of: Mapping[int, int],
+    ) -> Sequence[HistoryRow]:
+        """A pharmacy's current lines, newest first."""
+        ...
+
+    async def access_facts(self, *, subject: str, at: datetime) -> AccessFacts:
+        """What `access_state` holds about a subject."""
+        ...
+
+    async def mandates_held(self, *, holder: str) -> list[RegistrationRow]:
+        """Mandates to the holder that are not ended, waiting ones included."""
+        ...
+
+    async def registrations_of(self, *, subject: str) -> list[RegistrationRow]:
+        """Consent, links, exclusions and mandates of a subject, ended ones included."""
+        ...
+
+    async def access_log(
+        self, *, subject: str, start: datetime, limit: int, after: SortKey | None
+    ) -> list[AccessLogRow]:
+        """Decisions about a subject, newest first."""
+        ...
+
+    async def receipts(self, *, pharmacy: str, after: int, limit: int) -> list[ReceiptRow]:
+        """A pharmacy's receipts and gap notices behind an offset, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedKey:
+    """The office-signed record that publishes an intake key, exactly as in the log."""
+
+    key: bytes
+    headers: tuple[Header, ...]
+    value: bytes
+
+
+class Tables(PublisherKeys, Protocol):
+    """The broadcast tables."""
+
+    def policy(self, name: PolicyName, at: datetime) -> PolicyVersion:
+        """The version in force."""
+        ...
+
+    def intake_keys(self) -> tuple[SignedKey, ...]:
+        """The published intake keys that are not retired, newest last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FactPosition:
+    """Where a fact stands in `dpp.subject.registered`."""
+
+    fact: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationOutcome:
+    """The receipt of a registration, and its facts as far as a committed reader returned them."""
+
+    receipt: Receipt
+    facts: tuple[FactPosition, ...]
+
+    @property
+    def committed(self) -> bool:
+        """Whether a `read_committed` reader has returned every fact that the receipt names."""
+        return len(self.facts) == len(self.receipt.facts)
+
+
+class Outcomes(Protocol):
+    """Follows receipts and facts of registrations."""
+
+    async def wait(
+        self,
+        registration: str,
+        timeout: float,  # noqa: ASYNC109 - a limit to waiting
+    ) -> RegistrationOutcome | None:
+        """The outcome once it is known and committed; None when the time is up."""
+        ...
+
+    def find(self, registration: str) -> RegistrationOutcome | None:
+        """The outcome of a registration made lately."""
+        ...
+
+
+class Registrar(Protocol):
+    """The publisher `registrar`: seals registrations under its own session."""
+
+    async def submit(self, *, subject: str, type_: str, id_: str, body: bytes) -> Appended:
+        """Seals a registration and appends it to `dpp.subject.submitted`."""
+        ...
+
+
+class Product(Protocol):
+    """What a catalogue knows of a code; an unknown name is empty."""
+
+    @property
+    def name_fr(self) -> str:
+        """Name in French."""
+        ...
+
+    @property
+    def name_nl(self) -> str:
+        """Name in Dutch."""
+        ...
+
+    @property
+    def form(self) -> str:
+        """Pharmaceutical form."""
+        ...
+
+    @property
+    def pack(self) -> str:
+        """Size of the pack."""
+        ...
+
+
+class Health(Protocol):
+    """Whether the API can serve."""
+
+    async def failures(self) -> Sequence[str]:
+        """Names of the parts that do not answer or have stopped; empty when ready."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """Limits and switches of the API; times are in seconds."""
+
+    audience: str = "https://api.dpp.be"
+    position_timeout: float = 5.0
+    audit_timeout: float = 5.0
+    registration_timeout: float = 10.0
+    stream_poll: float = 15.0
+    stream_seconds: float = 600.0
+    docs: bool = False
+    page_default: int = 100
+    page_max: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Everything that an app is built from."""
+
+    vault: KeyVault
+    tables: Tables
+    log: Log
+    positions: Positions
+    store: Store
+    outcomes: Outcomes
+    registrar: Registrar
+    verifier: TokenVerifier
+    products: Mapping[str, Product]
+    """The catalogue by CNK."""
+    health: Health
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    settings: ApiSettings = field(default_factory=ApiSettings)
+    dev_issuer: DevIssuer | None = None
+    unavailable_errors: tuple[type[Exception], ...] = ()
+    """What adapters raise when the world outside does not answer: 503, to be tried again."""

@@ -1,0 +1,330 @@
+"""The order of a read, the same for everybody (DESIGN section 8).
+
+Authenticate (done by the route), derive the pseudonym, learn the last stable offset of the
+subject's partition and wait until `access_state` has applied it, decide, fetch, write the audit
+event, answer. A refusal takes the same steps on a subject that nobody is.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from consumers.api import audit, metrics
+from consumers.api.audit import Decision
+from consumers.api.callers import Caller
+from consumers.api.cursors import CursorBook, PageMark, SortKey
+from consumers.api.ports import Dependencies, PositionTimeout
+from consumers.api.problems import Problem, unavailable
+from consumers.api.views import HistoryAnswer, Opened, WindowView, open_rows, show
+from projections.access import (
+    AccessRequest,
+    Deny,
+    Permit,
+    decide,
+    decide_own_lines,
+)
+from projections.queries import HistoryRow
+from schemas.audit import PositionUsed, RequestParameters, Window
+from schemas.policy import AccessPolicy, PolicyVersion
+from schemas.sealing.pseudonym import party_pseudonym
+from schemas.topics import DISPENSATION_RECORDED, SUBJECT_REGISTERED
+
+ACCESS_STATE: Final = "access_state"
+HISTORY: Final = "history"
+_NOBODY: Final = "the subject that refusals are fetched for"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of an answer is wanted."""
+
+    endpoint: str
+    limit: int
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRead:
+    """A decided and fetched read about one subject, not recorded and not answered yet."""
+
+    decision: Decision
+    answer: HistoryAnswer | None
+    """None if it was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Where a page begins, and as of which positions it is read."""
+
+    positions: dict[int, int]
+    after: SortKey | None
+    now: datetime
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Times one step of a read."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        metrics.STEP_SECONDS.labels(name).observe(time.monotonic() - started)
+
+
+async def settle(deps: Dependencies, subjects: Collection[str] | None) -> tuple[PositionUsed, ...]:
+    """Waits until `access_state` holds every registration acknowledged before this call.
+
+    `subjects` None means all partitions, which reads by holder need.
+
+    Raises:
+        Problem: 503, it did not get there in time. What is stale is never shown.
+    """
+    topic = SUBJECT_REGISTERED.name
+    partitions: Collection[int] = (
+        deps.log.partitions(topic)
+        if subjects is None
+        else {deps.log.partition_of(topic, subject.encode()) for subject in subjects}
+    )
+    with step("position_wait"):
+        try:
+            async with asyncio.timeout(deps.settings.position_timeout):
+                ends = await deps.log.stable_ends(topic, partitions)
+                applied = await asyncio.gather(
+                    *(
+                        deps.positions.wait(
+                            ACCESS_STATE, topic, one, ends[one], deps.settings.position_timeout
+                        )
+                        for one in sorted(ends)
+                    )
+                )
+        except (PositionTimeout, TimeoutError):
+            raise unavailable("position-timeout") from None
+    return tuple(
+        PositionUsed(projection=ACCESS_STATE, topic=topic, partition=one, position=position)
+        for one, position in zip(sorted(ends), applied, strict=True)
+    )
+
+
+def access_policy(deps: Dependencies, now: datetime) -> tuple[PolicyVersion, AccessPolicy]:
+    """The access policy in force at `now`.
+
+    Raises:
+        Problem: 503, the tables hold none.
+    """
+    version = deps.tables.policy("access", now)
+    if not isinstance(version.data, AccessPolicy):
+        raise unavailable("unavailable")
+    return version, version.data
+
+
+def history_positions(deps: Dependencies) -> dict[int, int]:
+    """How far `history` has applied each partition of the record."""
+    topic = DISPENSATION_RECORDED.name
+    current = deps.positions.current
+    return {one: current(HISTORY, topic, one) for one in deps.log.partitions(topic)}
+
+
+async def read_history(
+    deps: Dependencies,
+    caller: Caller,
+    subject: str,
+    page: Page,
+    settled: Sequence[PositionUsed],
+) -> SubjectRead:
+    """Decides and fetches one page of a subject's history.
+
+    Raises:
+        Problem: 400, the cursor is not one of this reader and subject.
+    """
+    book = CursorBook(await deps.vault.root_key("cursor"), caller.pseudonym, f"history:{subject}")
+    mark = book.open(page.cursor) if page.cursor else None
+    now = deps.clock()
+    with step("decide"):
+        version, policy = access_policy(deps, now)
+        facts = await deps.store.access_facts(subject=subject, at=now)
+        purpose: Literal["history", "own_history"] = (
+            "own_history" if caller.reader.person == subject else "history"
+        )
+        outcome = decide(AccessRequest(caller.reader, subject, purpose), facts, policy, now)
+    positions = mark.positions if mark else history_positions(deps)
+    cut = _Cut(positions, mark.after if mark else None, now)
+    rows, opened = await _fetch(deps, subject, outcome, page, cut)
+    used = (*settled, *_history_used(positions))
+    decision = Decision(
+        caller=caller,
+        purpose=purpose,
+        outcome=outcome,
+        parameters=_parameters(page, outcome),
+        policy_version=version.version,
+        decided_at=now,
+        positions=used,
+        subject=subject,
+        generation=facts.generation,
+        lines=opened.identities,
+        rows=len(opened.lines),
+    )
+    if isinstance(outcome, Deny):
+        return SubjectRead(decision, None)
+    answer = _answer(deps, decision, outcome, opened, _next(book, rows, page, positions, now))
+    return SubjectRead(decision, answer)
+
+
+async def _fetch(
+    deps: Dependencies,
+    subject: str,
+    outcome: Permit | Deny,
+    page: Page,
+    cut: _Cut,
+) -> tuple[Sequence[HistoryRow], Opened]:
+    """The rows of a permit; a refusal asks the same of a subject that nobody is."""
+    with step("fetch"):
+        permit = outcome if isinstance(outcome, Permit) else None
+        rows = await deps.store.history(
+            subject=subject if permit else await _nobody(deps),
+            start=permit.window_start if permit else cut.now,
+            end=permit.window_end if permit else cut.now,
+            limit=page.limit + 1,
+            after=cut.after,
+            as_of=cut.positions,
+        )
+    with step("open"):
+        return rows, await open_rows(deps.vault, rows[: page.limit])
+
+
+async def _nobody(deps: Dependencies) -> str:
+    return party_pseudonym(await deps.vault.root_key("pseudonym"), "organisation", _NOBODY)
+
+
+async def read_own_lines(
+    deps: Dependencies, caller: Caller, number: str, page: Page
+) -> HistoryAnswer:
+    """The lines that a pharmacy registered; recorded under the pharmacy and each subject in it.
+
+    Raises:
+        Problem: 403 refused, 400 wrong cursor, 503 the record of it could not be written.
+    """
+    book = CursorBook(await deps.vault.root_key("cursor"), caller.pseudonym, "own_lines")
+    mark = book.open(page.cursor) if page.cursor else None
+    now = deps.clock()
+    version, policy = access_policy(deps, now)
+    organisation = caller.reader.organisation or caller.pseudonym
+    outcome = decide_own_lines(caller.reader, organisation, policy, now)
+    positions = mark.positions if mark else history_positions(deps)
+    rows: Sequence[HistoryRow] = ()
+    if isinstance(outcome, Permit):
+        with step("fetch"):
+            rows = await deps.store.own_lines(
+                pharmacy=number,
+                start=outcome.window_start,
+                end=outcome.window_end,
+                limit=page.limit + 1,
+                after=mark.after if mark else None,
+                as_of=positions,
+            )
+    opened = await open_rows(deps.vault, rows[: page.limit])
+    decision = Decision(
+        caller=caller,
+        purpose="own_lines",
+        outcome=outcome,
+        parameters=_parameters(page, outcome),
+        policy_version=version.version,
+        decided_at=now,
+        positions=_history_used(positions),
+        lines=opened.identities,
+        rows=len(opened.lines),
+    )
+    with step("audit"):
+        await audit.record(deps, [decision, *_per_subject(decision, opened)])
+    if isinstance(outcome, Deny):
+        raise Problem(403, "access-refused")
+    return _answer(deps, decision, outcome, opened, _next(book, rows, page, positions, now))
+
+
+def _per_subject(whole: Decision, opened: Opened) -> list[Decision]:
+    """The same decision once for each patient whose lines are shown, so that each can see it."""
+    by_subject: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for row, _ in opened.lines:
+        by_subject.setdefault((row.subject, row.generation), []).append((row.dguid, row.version))
+    return [
+        Decision(
+            caller=whole.caller,
+            purpose=whole.purpose,
+            outcome=whole.outcome,
+            parameters=whole.parameters,
+            policy_version=whole.policy_version,
+            decided_at=whole.decided_at,
+            positions=whole.positions,
+            subject=subject,
+            generation=generation,
+            lines=tuple(lines),
+            rows=len(lines),
+        )
+        for (subject, generation), lines in by_subject.items()
+    ]
+
+
+async def answer_history(
+    deps: Dependencies, caller: Caller, subject: str, page: Page
+) -> HistoryAnswer:
+    """One subject's history, from the position wait to the durable audit event.
+
+    Raises:
+        Problem: 403 refused, 400 wrong cursor, 503 stale or not recorded.
+    """
+    settled = await settle(deps, [subject])
+    read = await read_history(deps, caller, subject, page, settled)
+    with step("audit"):
+        await audit.record(deps, [read.decision])
+    if read.answer is None:
+        raise Problem(403, "access-refused")
+    return read.answer
+
+
+def _parameters(page: Page, outcome: Permit | Deny) -> RequestParameters:
+    permit = outcome if isinstance(outcome, Permit) else None
+    return RequestParameters(
+        endpoint=page.endpoint,
+        window=Window(start=permit.window_start, end=permit.window_end) if permit else None,
+        limit=page.limit,
+        cursor=page.cursor is not None,
+    )
+
+
+def _history_used(positions: dict[int, int]) -> tuple[PositionUsed, ...]:
+    topic = DISPENSATION_RECORDED.name
+    return tuple(
+        PositionUsed(projection=HISTORY, topic=topic, partition=one, position=position)
+        for one, position in sorted(positions.items())
+    )
+
+
+def _next(
+    book: CursorBook,
+    rows: Sequence[HistoryRow],
+    page: Page,
+    positions: dict[int, int],
+    now: datetime,
+) -> str | None:
+    if len(rows) <= page.limit:
+        return None
+    last = rows[page.limit - 1]
+    after = SortKey(at=last.delivered_at, parts=(last.pharmacy, last.dguid), number=last.version)
+    return book.seal(PageMark(after=after, positions=positions, as_of=now))
+
+
+def _answer(
+    deps: Dependencies, decision: Decision, permit: Permit, opened: Opened, following: str | None
+) -> HistoryAnswer:
+    return HistoryAnswer(
+        lines=show(opened.lines, permit.fields, deps.products),
+        unreadable=opened.unreadable,
+        next=following,
+        window=WindowView(start=permit.window_start, end=permit.window_end),
+        as_of=decision.decided_at,
+        policy_version=decision.policy_version,
+        positions=decision.positions,
+    )

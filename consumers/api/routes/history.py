@@ -1,0 +1,63 @@
+"""Histories: one's own, those of people who gave one a mandate, a patient's, a pharmacy's own."""
+
+from fastapi import APIRouter, Depends, Response
+
+from consumers.api import mandates
+from consumers.api.answers import REFUSALS, as_json
+from consumers.api.callers import require, subject_of
+from consumers.api.forms import LimitForm, PageForm, PatientPageForm
+from consumers.api.ports import Dependencies
+from consumers.api.reads import Page, answer_history, read_own_lines
+from consumers.api.security import Deps, Identified, SecuredRoute, bearer
+from consumers.api.views import HistoryAnswer
+
+router = APIRouter(
+    prefix="/v1",
+    tags=["histories"],
+    route_class=SecuredRoute,
+    dependencies=[Depends(bearer)],
+    responses=REFUSALS,
+)
+
+
+def page_of(deps: Dependencies, endpoint: str, form: PageForm) -> Page:
+    """The page that a form asks for."""
+    limit = form.limit or deps.settings.page_default
+    return Page(endpoint, min(limit, deps.settings.page_max), form.cursor)
+
+
+@router.post("/me/history", response_model=HistoryAnswer)
+async def own_history(deps: Deps, caller: Identified, form: PageForm) -> Response:
+    """The patient's own deliveries, newest first."""
+    require(caller.principal, "patient")
+    page = page_of(deps, "/v1/me/history", form)
+    return as_json(await answer_history(deps, caller, caller.pseudonym, page))
+
+
+@router.post("/mandates/history", response_model=mandates.MandatesAnswer)
+async def mandates_history(deps: Deps, caller: Identified, form: LimitForm) -> Response:
+    """Oneself and everybody who gave one a mandate, in one call."""
+    require(caller.principal, "patient")
+    page = page_of(deps, "/v1/mandates/history", PageForm(limit=form.limit))
+    return as_json(await mandates.answer(deps, caller, page))
+
+
+@router.post("/patients/history", response_model=HistoryAnswer)
+async def patient_history(deps: Deps, caller: Identified, form: PatientPageForm) -> Response:
+    """A patient's deliveries for a caregiver, a pharmacist or a mandate holder.
+
+    Unknown, excluded and unconsented are answered alike.
+    """
+    require(caller.principal, "patient", "caregiver", "pharmacist")
+    subject = await subject_of(deps.vault, form.patient)
+    page = page_of(deps, "/v1/patients/history", form)
+    return as_json(await answer_history(deps, caller, subject, page))
+
+
+@router.post("/pharmacy/dispensations", response_model=HistoryAnswer)
+async def own_lines(deps: Deps, caller: Identified, form: PageForm) -> Response:
+    """The lines that the pharmacy itself registered."""
+    require(caller.principal, "pharmacy")
+    page = page_of(deps, "/v1/pharmacy/dispensations", form)
+    number = caller.principal.organisation or ""
+    return as_json(await read_own_lines(deps, caller, number, page))

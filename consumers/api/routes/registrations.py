@@ -1,0 +1,46 @@
+"""Registrations: consents, links, exclusions and mandates, and what is registered about oneself."""
+
+from fastapi import APIRouter, Depends, Response
+
+from consumers.api import overview, registrations
+from consumers.api.answers import NOT_FOUND, REGISTRATION_REFUSALS, as_json
+from consumers.api.callers import require
+from consumers.api.forms import EmptyForm, RegistrationForm
+from consumers.api.problems import Problem
+from consumers.api.registrations import RegistrationAnswer
+from consumers.api.security import Authenticated, Deps, Identified, SecuredRoute, bearer
+
+router = APIRouter(
+    prefix="/v1", tags=["registrations"], route_class=SecuredRoute, dependencies=[Depends(bearer)]
+)
+
+
+@router.post(
+    "/registrations",
+    status_code=201,
+    response_model=RegistrationAnswer,
+    responses={202: {"model": RegistrationAnswer}, **REGISTRATION_REFUSALS},
+)
+async def register(deps: Deps, principal: Authenticated, form: RegistrationForm) -> Response:
+    """Registers; 201 once the fact is committed, 202 with the id of its receipt until then."""
+    status, answer = await registrations.register(deps, principal, form)
+    response = as_json(answer, status)
+    response.headers["Location"] = f"/v1/registrations/{answer.id}"
+    return response
+
+
+@router.get("/registrations/{registration}", response_model=RegistrationAnswer, responses=NOT_FOUND)
+async def ask(deps: Deps, principal: Authenticated, registration: str) -> Response:
+    """What became of a registration that one made oneself."""
+    if len(registration) > registrations.MAX_ID_CHARS:
+        raise Problem(404, "not-found")
+    return as_json(await registrations.ask(deps, principal, registration))
+
+
+@router.post(
+    "/me/registrations", response_model=overview.OverviewAnswer, responses=REGISTRATION_REFUSALS
+)
+async def own_registrations(deps: Deps, caller: Identified, _form: EmptyForm) -> Response:
+    """What is registered about oneself, and the mandates that one holds or is offered."""
+    require(caller.principal, "patient")
+    return as_json(await overview.answer(deps, caller))

@@ -1,0 +1,239 @@
+"""The API as a process: real adapters behind the ports, uvicorn inside, until told to stop."""
+
+import asyncio
+import contextlib
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+import uvicorn
+from psycopg import OperationalError
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from consumers.api.adapters import FollowedTables, KafkaLog, Readiness, WaiterPositions
+from consumers.api.app import create_app
+from consumers.api.follower import Follower
+from consumers.api.intake import IntakeKeyBook
+from consumers.api.outcomes import OutcomeBook
+from consumers.api.ports import ApiSettings, Dependencies
+from consumers.api.registrar import NoIntakeKey, SessionRegistrar
+from consumers.api.store import PostgresStore
+from consumers.api.tokens import TokenVerifier, TrustedIssuer, read_issuers
+from consumers.api.tokens_dev import DevIssuer
+from consumers.catalogue import catalogue
+from consumers.stack.office import registrar_key_path
+from infra.errors import InfrastructureError
+from infra.kafka import PartitionReader, Producer, producer, reader
+from infra.keys.kek import load_kek
+from infra.keys.postgres import PostgresVault
+from infra.observability.ops import QuietServer
+from infra.postgres import Pool, pool
+from infra.settings import Settings, SettingsError
+from projections.broadcast import BroadcastTables
+from projections.positions import PositionWaiter
+from schemas import topics
+from schemas.sealing import SealBroken, b64decode
+from streams.intake.keys import KeyFileError, SigningKey
+
+POOL_MAX: Final = 16
+GRACE_SECONDS: Final = 5
+UNAVAILABLE: Final = (InfrastructureError, OperationalError, PoolTimeout, PoolClosed, NoIntakeKey)
+_log = structlog.get_logger("api")
+
+
+async def run_api(settings: Settings, stop: asyncio.Event) -> None:
+    """Serves on `api_host`:`api_port` until `stop` is set.
+
+    Raises:
+        InfrastructureError: a server is missing, a key cannot be read, or the port is taken.
+    """
+    listening = bind(settings)
+    with contextlib.closing(listening):
+        async with dependencies(settings) as deps:
+            await serve(deps, listening, stop)
+
+
+def bind(settings: Settings) -> socket.socket:
+    """The listening socket.
+
+    Raises:
+        InfrastructureError: the port is taken or not ours to use.
+    """
+    place = (settings.api_host, settings.api_port)
+    try:
+        return socket.create_server(place, backlog=512)
+    except OSError as error:
+        raise InfrastructureError(
+            f"The API cannot listen on {place[0]}:{place[1]} ({error.strerror}): choose another "
+            "port in DPP_API_PORT."
+        ) from None
+
+
+async def serve(deps: Dependencies, listening: socket.socket, stop: asyncio.Event) -> None:
+    """Serves the app on a bound socket until `stop` is set."""
+    server = QuietServer(
+        uvicorn.Config(
+            create_app(deps),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            lifespan="off",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    host, port = listening.getsockname()[:2]
+    _log.info("api_listening", host=host, port=port, dev_issuer=deps.dev_issuer is not None)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    stopping.cancel()
+    await serving
+
+
+@asynccontextmanager
+async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
+    """Everything real, started, and stopped at the end.
+
+    Raises:
+        InfrastructureError: a server is missing or a key cannot be read.
+    """
+    office = _office_key(settings)
+    async with (
+        pool(settings.vault, maximum=POOL_MAX) as vault_pool,
+        pool(settings.dsn, maximum=POOL_MAX) as connections,
+        producer(settings, linger_ms=0) as writer,
+        reader(settings) as broker,
+        _following(settings, office) as tables,
+        _waiting(settings, connections) as waiter,
+    ):
+        outcomes, keys = OutcomeBook(), IntakeKeyBook(office)
+        async with _followed(Follower(settings, outcomes, keys)) as follower:
+            log = await _log_of(writer, broker)
+            followed = FollowedTables(tables, keys)
+            receipts = len(log.partitions(topics.DISPENSATION_RECEIPTS.name))
+            store = PostgresStore(connections, receipts)
+            issuer = _dev_issuer(settings)
+            registrar = SessionRegistrar(
+                key=_registrar_key(settings), log=log, tables=followed, clock=_now
+            )
+            yield Dependencies(
+                vault=PostgresVault(vault_pool, load_kek(settings)),
+                tables=followed,
+                log=log,
+                positions=WaiterPositions(waiter),
+                store=store,
+                outcomes=outcomes,
+                registrar=registrar,
+                verifier=_verifier(settings, issuer, followed),
+                products=catalogue.by_cnk(),
+                health=Readiness(log=log, store=store, follower=follower, keys=keys),
+                clock=_now,
+                new_id=_new_id,
+                dev_issuer=issuer,
+                unavailable_errors=UNAVAILABLE,
+            )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _office_key(settings: Settings) -> bytes:
+    if settings.office_public_key is None:
+        raise SettingsError(
+            "DPP_OFFICE_PUBLIC_KEY is not set: give the office's public key (dpp office show)."
+        )
+    try:
+        return b64decode(settings.office_public_key)
+    except SealBroken:
+        raise SettingsError("DPP_OFFICE_PUBLIC_KEY is not an unpadded base64url key.") from None
+
+
+def _registrar_key(settings: Settings) -> SigningKey:
+    try:
+        return SigningKey.load(registrar_key_path(settings))
+    except KeyFileError as error:
+        raise InfrastructureError(f"{error} dpp office init makes it.") from None
+
+
+def _dev_issuer(settings: Settings) -> DevIssuer | None:
+    if not settings.dev_issuer:
+        return None
+    return DevIssuer.open(settings.data / "keys", ApiSettings().audience)
+
+
+def _verifier(
+    settings: Settings, dev_issuer: DevIssuer | None, tables: FollowedTables
+) -> TokenVerifier:
+    issuers: tuple[TrustedIssuer, ...] = (dev_issuer.trusted(),) if dev_issuer else ()
+    if settings.issuers_file is not None:
+        try:
+            issuers += read_issuers(settings.issuers_file)
+        except OSError as error:
+            raise SettingsError(
+                f"The file of DPP_ISSUERS_FILE cannot be read: {error.strerror}."
+            ) from None
+        except ValueError as error:
+            raise SettingsError(f"{error} Look at DPP_ISSUERS_FILE.") from None
+    try:
+        return TokenVerifier(
+            issuers=issuers, publishers=tables, audience=ApiSettings().audience, clock=_now
+        )
+    except ValueError as error:
+        raise SettingsError(f"{error} Look at DPP_ISSUERS_FILE.") from None
+
+
+async def _log_of(writer: Producer, broker: PartitionReader) -> KafkaLog:
+    used = (
+        topics.ACCESS_AUDITED,
+        topics.DISPENSATION_RECEIPTS,
+        topics.DISPENSATION_RECORDED,
+        topics.DISPENSATION_SUBMITTED,
+        topics.PUBLISHER_SESSIONS,
+        topics.SUBJECT_REGISTERED,
+        topics.SUBJECT_SUBMITTED,
+    )
+    counts = {topic.name: len(await broker.partitions(topic.name)) for topic in used}
+    return KafkaLog(writer, broker, counts)
+
+
+@asynccontextmanager
+async def _following(settings: Settings, office: bytes) -> AsyncIterator[BroadcastTables]:
+    tables = BroadcastTables(settings, office)
+    await tables.start()
+    try:
+        await tables.catch_up()
+        yield tables
+    finally:
+        await tables.stop()
+
+
+@asynccontextmanager
+async def _waiting(settings: Settings, connections: Pool) -> AsyncIterator[PositionWaiter]:
+    waiter = PositionWaiter(settings.dsn, connections)
+    await waiter.start()
+    try:
+        yield waiter
+    finally:
+        await waiter.stop()
+
+
+@asynccontextmanager
+async def _followed(follower: Follower) -> AsyncIterator[Follower]:
+    running = asyncio.create_task(follower.run())
+    try:
+        yield follower
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running

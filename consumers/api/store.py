@@ -1,0 +1,116 @@
+"""The store port over the projections' database; rows come as `projections.queries` gives them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from consumers.api.cursors import SortKey
+from infra.postgres import Pool
+from projections import quality_queries, queries
+from projections.access import AccessFacts
+from schemas.partitioning import partition_for
+
+
+def _key(after: SortKey | None) -> queries.HistoryKey | None:
+    if after is None:
+        return None
+    pharmacy, dguid = after.parts
+    return queries.HistoryKey(after.at, pharmacy, dguid, after.number)
+
+
+class PostgresStore:
+    """Implements `ports.Store`; one connection and one statement per question."""
+
+    def __init__(self, pool: Pool, receipt_partitions: int) -> None:
+        self._pool = pool
+        self._receipt_partitions = receipt_partitions
+
+    async def history(
+        self,
+        *,
+        subject: str,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        after: SortKey | None,
+        as_of: Mapping[int, int],
+    ) -> list[queries.HistoryRow]:
+        """A subject's current lines, newest first."""
+        async with self._pool.connection() as connection:
+            return await queries.history(
+                connection,
+                subject=subject,
+                start=start,
+                end=end,
+                limit=limit,
+                after=_key(after),
+                as_of=as_of,
+            )
+
+    async def own_lines(
+        self,
+        *,
+        pharmacy: str,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        after: SortKey | None,
+        as_of: Mapping[int, int],
+    ) -> list[queries.HistoryRow]:
+        """A pharmacy's current lines, newest first."""
+        async with self._pool.connection() as connection:
+            return await queries.own_lines(
+                connection,
+                pharmacy=pharmacy,
+                start=start,
+                end=end,
+                limit=limit,
+                after=_key(after),
+                as_of=as_of,
+            )
+
+    async def access_facts(self, *, subject: str, at: datetime) -> AccessFacts:
+        """What `access_state` holds about a subject."""
+        async with self._pool.connection() as connection:
+            return await queries.access_facts(connection, subject=subject, at=at)
+
+    async def mandates_held(self, *, holder: str) -> list[queries.RegistrationRow]:
+        """Mandates to the holder that are not ended, waiting ones included."""
+        async with self._pool.connection() as connection:
+            return await queries.mandates_of(connection, holder=holder)
+
+    async def registrations_of(self, *, subject: str) -> list[queries.RegistrationRow]:
+        """Everything registered about a subject, ended ones included."""
+        async with self._pool.connection() as connection:
+            return await queries.registrations_of(connection, subject=subject, ended=True)
+
+    async def access_log(
+        self, *, subject: str, start: datetime, limit: int, after: SortKey | None
+    ) -> list[queries.AccessLogRow]:
+        """Decisions about a subject, newest first."""
+        async with self._pool.connection() as connection:
+            return await queries.access_log(
+                connection,
+                subject=subject,
+                start=start,
+                limit=limit,
+                after=(after.at, after.parts[0]) if after else None,
+            )
+
+    async def receipts(
+        self, *, pharmacy: str, after: int, limit: int
+    ) -> list[quality_queries.ReceiptRow]:
+        """A pharmacy's receipts and gap notices behind an offset, oldest first."""
+        async with self._pool.connection() as connection:
+            return await quality_queries.receipts(
+                connection,
+                pharmacy=pharmacy,
+                partition=partition_for(pharmacy.encode(), self._receipt_partitions),
+                after=after,
+                limit=limit,
+            )
+
+    async def failure(self, projection: str) -> str | None:
+        """Why a projection stands still, if it does; also tells whether the database answers."""
+        async with self._pool.connection() as connection:
+            found = await queries.failure(connection, projection=projection)
+            return None if found is None else found.category

@@ -1,0 +1,168 @@
+"""Lines of the record as a reader may see them: opened here, and only the fields permitted.
+
+A line whose subject or day secret is gone is left out and counted as unreadable.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from consumers.api import metrics
+from consumers.api.ports import Product as CatalogueEntry
+from projections.queries import HistoryRow
+from schemas.audit import PositionUsed
+from schemas.dispensation import LineContent, Posology, Prescription, Product
+from schemas.keyvault import KeyVault, PeriodSecret, SubjectSecret
+from schemas.policy import HistoryField
+from schemas.sealing import SealBroken, b64encode
+from schemas.sealing.facts import record_associated_data, record_keys, unseal
+
+
+class ProductView(BaseModel):
+    """A product and, where the catalogue knows its code, its names, form and pack."""
+
+    kind: Literal["cnk", "magistral", "unregistered"]
+    cnk: str | None = None
+    name_fr: str | None = None
+    name_nl: str | None = None
+    form: str | None = None
+    pack: str | None = None
+    detail: dict[str, Any] | None = None
+    """Compounds, formula or description of a product that has no CNK."""
+
+
+class LineView(BaseModel):
+    """One dispensed line; members that the reader may not see are absent."""
+
+    dguid: str
+    version: int
+    status: str
+    score: int | None = None
+    warnings: tuple[str, ...] = ()
+    sguid: str | None = None
+    delivered_at: datetime | None = None
+    pharmacy: str | None = None
+    product: ProductView | None = None
+    units: int | None = None
+    posology: Posology | None = None
+    prescription: Prescription | None = None
+    returns: str | None = None
+    batch: str | None = None
+    expiry: str | None = None
+    motivation: str | None = None
+
+
+class WindowView(BaseModel):
+    """The half-open period that was read."""
+
+    start: datetime
+    end: datetime
+
+
+class HistoryAnswer(BaseModel):
+    """One page of a history, newest delivery first."""
+
+    lines: tuple[LineView, ...]
+    unreadable: int = 0
+    """Lines left out because their key is gone."""
+    next: str | None = None
+    """Cursor of the next page; absent on the last."""
+    window: WindowView
+    as_of: datetime
+    policy_version: str
+    positions: tuple[PositionUsed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Rows with their content, in the order of the rows, and how many could not be opened."""
+
+    lines: tuple[tuple[HistoryRow, LineContent], ...]
+    unreadable: int
+
+    @property
+    def identities(self) -> tuple[tuple[str, int], ...]:
+        """(dguid, version) of each line, for the audit's digest."""
+        return tuple((row.dguid, row.version) for row, _ in self.lines)
+
+
+async def open_rows(vault: KeyVault, rows: Sequence[HistoryRow]) -> Opened:
+    """Opens sealed lines with two round trips to the vault for the whole page."""
+    if not rows:
+        return Opened((), 0)
+    subjects = await vault.find_subject_secrets({(r.subject, r.generation) for r in rows})
+    periods = await vault.find_periods({r.period for r in rows})
+    lines: list[tuple[HistoryRow, LineContent]] = []
+    for row in rows:
+        subject, period = subjects.get((row.subject, row.generation)), periods.get(row.period)
+        if not isinstance(subject, SubjectSecret) or not isinstance(period, PeriodSecret):
+            metrics.UNREADABLE_LINES.labels("shredded").inc()
+            continue
+        content = _open(row, subject, period)
+        if content is not None:
+            lines.append((row, content))
+    return Opened(tuple(lines), len(rows) - len(lines))
+
+
+def _open(row: HistoryRow, subject: SubjectSecret, period: PeriodSecret) -> LineContent | None:
+    associated = record_associated_data(
+        type_=row.event_type,
+        pharmacy=row.pharmacy,
+        dguid=row.dguid,
+        version=row.version,
+        subject=row.subject,
+        generation=row.generation,
+        period=row.period,
+    )
+    try:
+        keys = record_keys(subject.secret, period.secret, row.version)
+        return LineContent.read(unseal(keys, associated, b64encode(row.sealed)))
+    except (SealBroken, ValidationError):
+        metrics.UNREADABLE_LINES.labels("broken").inc()
+        return None
+
+
+def show(
+    lines: Iterable[tuple[HistoryRow, LineContent]],
+    fields: Collection[HistoryField],
+    products: Mapping[str, CatalogueEntry],
+) -> tuple[LineView, ...]:
+    """The lines with these fields and no others."""
+    return tuple(_line(row, content, fields, products) for row, content in lines)
+
+
+def _line(
+    row: HistoryRow,
+    content: LineContent,
+    fields: Collection[HistoryField],
+    products: Mapping[str, CatalogueEntry],
+) -> LineView:
+    shown: dict[str, Any] = {name: getattr(content, name) for name in fields}
+    if "product" in shown:
+        shown["product"] = _product(content.product, products)
+    return LineView(
+        dguid=row.dguid,
+        version=row.version,
+        status=row.status,
+        score=row.score,
+        warnings=tuple(row.warnings),
+        **shown,
+    )
+
+
+def _product(product: Product, products: Mapping[str, CatalogueEntry]) -> ProductView:
+    if product.kind == "cnk":
+        known = products.get(product.cnk)
+        return ProductView(
+            kind="cnk",
+            cnk=product.cnk,
+            name_fr=(known.name_fr or None) if known else None,
+            name_nl=(known.name_nl or None) if known else None,
+            form=(known.form or None) if known else None,
+            pack=(known.pack or None) if known else None,
+        )
+    detail = product.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
+    return ProductView(kind=product.kind, detail=detail)

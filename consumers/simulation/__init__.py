@@ -1,0 +1,8 @@
+"""A seeded Belgian year of pharmacies, with every defect planted and its outcome known beforehand.
+
+- `population`: pharmacies, persons and caregivers, all invented
+- `year`: what they dispensed in the twelve months before a moment
+- `plan`: what is to be published and what must come back; `defects`, `planting`, `numbering`: how
+- `registrations`: consents, links, exclusions and mandates, and the demo's personas
+- `publish`, `register`: the shells that carry both plans out; `verify`: expected against observed
+"""

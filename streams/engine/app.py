@@ -1,0 +1,157 @@
+"""Runs one stage in this process: Faust hands over partition batches, workers answer them.
+
+Faust is used for group membership, fetching and flow; state, positions and transactions are ours.
+Callbacks of the group do no I/O: they only say which partitions are here and start tasks.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, Generic
+
+from infra.settings import Settings
+from streams.engine.failure import FatalStageError
+from streams.engine.health import Health
+from streams.engine.partition import PartitionWorker
+from streams.engine.stage import Gathered, Stage, State
+from streams.engine.transport import PassThrough, StageApp
+
+log = logging.getLogger(__name__)
+_DRAIN_SECONDS = 20.0
+
+
+class Workers(Generic[State, Gathered]):
+    """The partitions that this process holds, and the first error that must end it."""
+
+    def __init__(self, settings: Settings, stage: Stage[State, Gathered], health: Health) -> None:
+        self._settings = settings
+        self._stage = stage
+        self._health = health
+        self._workers: dict[int, PartitionWorker[State, Gathered]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rebalancing = False
+        self.app: StageApp | None = None
+        self.fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def expected(self) -> Mapping[int, int]:
+        """The next offset of every partition that is restored."""
+        known = {number: worker.expected for number, worker in self._workers.items()}
+        return {number: offset for number, offset in known.items() if offset is not None}
+
+    def keep_only(self, partitions: set[int]) -> None:
+        """All other partitions belong to other processes now."""
+        self._rebalancing = True
+        for number in set(self._workers) - partitions:
+            self._spawn(self._workers.pop(number).close())
+            self._health.remove(number)
+
+    def take(self, partitions: set[int]) -> None:
+        """These are ours; those that are new are fenced and restored at once."""
+        self._rebalancing = False
+        self._health.assigned()
+        for number in partitions - set(self._workers):
+            worker = PartitionWorker(
+                self._settings,
+                self._stage,
+                number,
+                health=self._health,
+                seek=self._seek,
+                rebalancing=lambda: self._rebalancing,
+            )
+            self._workers[number] = worker
+            self._health.report(number, "initialising")
+            self._spawn(self._initialise(worker))
+
+    async def answer(self, partition: int, batch: list[Any]) -> bool:
+        """Whether the batch is answered; not if its partition went away or the process ends."""
+        worker = self._workers.get(partition)
+        if worker is None or self.fatal.done():
+            return False
+        try:
+            return await worker.run_batch(batch)
+        except FatalStageError as error:
+            self.fail(error)
+            return False
+
+    def fail(self, error: Exception) -> None:
+        """Remembers the error that ends the process."""
+        if not self.fatal.done():
+            self.fatal.set_exception(error)
+
+    async def close(self) -> None:
+        """Lets running batches end within a bound, then lets go of every partition."""
+        until = asyncio.get_running_loop().time() + _DRAIN_SECONDS
+        while any(worker.busy for worker in self._workers.values()):
+            if asyncio.get_running_loop().time() > until or self.fatal.done():
+                break
+            await asyncio.sleep(0.01)
+        for worker in self._workers.values():
+            await worker.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _initialise(self, worker: PartitionWorker[State, Gathered]) -> None:
+        try:
+            await worker.run_batch([])
+        except FatalStageError as error:
+            self.fail(error)
+
+    async def _seek(self, partition: int, offset: int) -> None:
+        consumer: Any = None if self.app is None else self.app.consumer
+        if consumer is not None:
+            await consumer.seek_known({partition: offset})
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def run_stage(
+    settings: Settings,
+    stage: Stage[State, Gathered],
+    *,
+    stop: asyncio.Event,
+    health: Health | None = None,
+) -> None:
+    """Answers submissions until `stop` is set, then finishes what is under way and leaves.
+
+    Raises:
+        FatalStageError: the process must end and be started anew; nothing is lost.
+    """
+    health = health or Health(stage.name)
+    health.starting()
+    workers = Workers(settings, stage, health)
+    app = StageApp(settings, workers, id=f"dpp-{stage.name}")
+    app.loop = asyncio.get_running_loop()
+    workers.app = app
+    _declare_agent(app, stage.submitted, workers)
+    stopping = asyncio.create_task(stop.wait())
+    ends: set[asyncio.Future[Any]] = {stopping, workers.fatal}
+    try:
+        app.finalize()
+        await app.start()
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        health.stopped("stopping")
+        await workers.close()
+        with suppress(asyncio.CancelledError):
+            await app.stop()
+    if workers.fatal.done():
+        workers.fatal.result()
+
+
+def _declare_agent(app: StageApp, topic: str, workers: Workers[State, Gathered]) -> None:
+    channel = app.topic(topic, schema=PassThrough(), key_type=bytes, value_type=bytes)
+
+    async def answer(stream: Any) -> None:
+        async for event in stream.noack().events():
+            if await workers.answer(event.message.partition, event.value):
+                event.ack()
+
+    app.agent(channel, name=f"{app.conf.id}.answer", isolated_partitions=True, concurrency=1)(
+        answer
+    )

@@ -1,0 +1,42 @@
+"""What can go wrong in a stage besides content, and what then happens.
+
+| what | then |
+|---|---|
+| content on which `decide` fails | `undecidable` gives a rejection receipt |
+| broker, vault, disk, anything unforeseen | state and producer dropped, back off, restore, go on |
+| fenced while the partition is ours, position ahead of the log, order broken | process stops |
+"""
+
+import random
+import traceback
+from typing import Final
+
+from infra.errors import InfrastructureError
+
+EXIT_CODE: Final = 70
+"""Exit code of a process that ends with `FatalStageError` (EX_SOFTWARE of sysexits)."""
+FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 20.0
+
+
+class FatalStageError(InfrastructureError):
+    """The process must end and be started anew; nothing is lost by that."""
+
+    exit_code = EXIT_CODE
+
+
+class OrderBroken(FatalStageError):
+    """A stage's outputs are not in the order that readers rely on."""
+
+
+def pause_seconds(failures: int) -> float:
+    """How long to wait after this many failures in a row: doubling, with jitter, bounded."""
+    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+
+
+def place_of(error: BaseException) -> str:
+    """Type and innermost place of an error, for logs: its text may hold content, this does not."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

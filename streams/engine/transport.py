@@ -1,0 +1,234 @@
+"""Faust's aiokafka transport, changed to hand over whole partition batches.
+
+Stock Faust makes two tasks per record; one Faust message per fetched partition batch removes that
+cost. Offsets acknowledged to Faust become group offsets, which are a hint only: positions live in
+the outputs, so this consumer never drops a batch because of what it believes to have read.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.transport.consumer import ensure_TP
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from infra.kafka import connection_options, consumer, to_record
+from infra.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SESSION_TIMEOUT_MS = 10_000
+HEARTBEAT_MS = 3_000
+REBALANCE_TIMEOUT_MS = 60_000
+MAX_POLL_RECORDS = 2_000
+FETCH_BYTES = 2 * 1024 * 1024
+
+Positions = Callable[[], Mapping[int, int]]
+
+
+class Assignments(Protocol):
+    """What the app tells about the partitions that this process holds; none of it does I/O."""
+
+    def expected(self) -> Mapping[int, int]:
+        """The next offset of every partition that is restored."""
+        ...
+
+    def keep_only(self, partitions: set[int]) -> None:
+        """All other partitions belong to other processes now."""
+        ...
+
+    def take(self, partitions: set[int]) -> None:
+        """These are ours; those that are new want to be initialised."""
+        ...
+
+
+class PassThrough(faust.Schema):  # type: ignore[type-arg] - generic in stubs only
+    """Leaves keys and values as they are: the value is a list of records."""
+
+    def loads_key(self, app: Any, message: Any, **_kwargs: Any) -> Any:
+        """The key, untouched."""
+        del app
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **_kwargs: Any) -> Any:
+        """The batch, untouched."""
+        del app
+        return message.value
+
+
+class _NothingRead(dict[TP, int | None]):
+    """Faust's memory of read offsets, switched off: it would drop batches after a seek back."""
+
+    def __getitem__(self, key: TP) -> int | None:
+        return None
+
+
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that owns the group membership: heartbeats go on while the loop decides."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        self._assignor = driver.RoundRobinPartitionAssignor
+        return consumer(
+            transport.dpp_settings,
+            group=self.app.conf.id,
+            max_poll_records=MAX_POLL_RECORDS,
+            max_partition_fetch_bytes=FETCH_BYTES,
+            max_poll_interval_ms=300_000,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            partition_assignment_strategy=[self._assignor],
+        )
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """A commit that fails costs nothing but a hint, and must not crash the worker."""
+        client = self._ensure_consumer()
+        held = {tp for tp in offsets if tp in self.assignment()}
+        try:
+            await client.commit({driver.ensure_aiokafka_TP(tp): offsets[tp] for tp in held})
+        except KafkaError as error:
+            log.info("group offsets were not committed: %s", type(error).__name__)
+            return False
+        return True
+
+
+class BatchConsumer(driver.Consumer):
+    """Yields one message per partition batch; its offset is that of the batch's last record."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = _NothingRead()
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(
+        self,
+        timeout: float,  # noqa: ASYNC109 - Faust's signature
+    ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """The fetched batches, as long as neither flow nor group generation changed."""
+        records, active = await self._wait_next_records(timeout)
+        if records is None or self.should_stop:
+            return
+        generation = self.app.consumer_generation_id
+        for found, batch in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                # The assignment that follows seeks anew, so nothing is lost by leaving.
+                break
+            tp = ensure_TP(found)
+            if active is None or tp in active or tp in self._buffered_partitions:
+                yield tp, self._to_batch(tp, batch)
+
+    def _to_batch(self, tp: TP, batch: Sequence[Any]) -> ConsumerMessage:
+        last = batch[-1]
+        message = ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,  # type: ignore[arg-type] - headers stay with their records
+            None,
+            None,
+            None,
+            None,
+            None,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+        message.value = [to_record(raw) for raw in batch]
+        return message
+
+    async def perform_seek(self) -> None:
+        """Seeks to the committed offsets, and from there to the positions that are known."""
+        await super().perform_seek()
+        await self.seek_known(self.transport.positions())
+
+    async def seek_known(self, positions: Mapping[int, int]) -> None:
+        """Goes on fetching from these offsets, where the partitions are still ours."""
+        assigned = self.assignment()
+        wanted = {tp: positions[tp.partition] for tp in assigned if tp.partition in positions}
+        if wanted:
+            await self._thread.seek_wait(wanted)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Batches leave no gaps: whatever lies between two of them was passed in order."""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """One after the highest acknowledged offset; safe because batches finish in order."""
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        highest = max(acked)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return highest + 1
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's own stall detector knows single records only; lag is measured at the broker."""
+
+
+class IdleProducer(driver.Producer):
+    """Faust's own producer, which nothing uses: it only has to connect as all others do."""
+
+    def _settings_default(self) -> Mapping[str, Any]:
+        return {**super()._settings_default(), **connection_options(self.transport.dpp_settings)}
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        return {}
+
+
+class BatchTransport(driver.Transport):
+    """Names the consumer and producer above, and carries what they need."""
+
+    Consumer = BatchConsumer
+    Producer = IdleProducer
+
+    dpp_settings: Settings
+    positions: Positions
+
+
+class StageApp(faust.App):
+    """A Faust app on the batched transport that reports assignments to `partitions`."""
+
+    def __init__(self, settings: Settings, partitions: Assignments, **options: Any) -> None:
+        self._dpp_settings = settings
+        self._dpp_partitions = partitions
+        super().__init__(
+            broker=[f"kafka://{one.strip()}" for one in settings.bootstrap.split(",")],
+            key_serializer="raw",
+            value_serializer="raw",
+            autodiscover=False,
+            web_enabled=False,
+            store="memory://",
+            datadir=str(settings.data / "faust"),
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            consumer_auto_offset_reset="earliest",
+            broker_commit_interval=1.0,
+            broker_session_timeout=SESSION_TIMEOUT_MS / 1000,
+            broker_heartbeat_interval=HEARTBEAT_MS / 1000,
+            broker_rebalance_timeout=REBALANCE_TIMEOUT_MS / 1000,
+            broker_request_timeout=30.0,
+            stream_wait_empty=False,
+            stream_buffer_maxsize=4,
+            **options,
+        )
+
+    def _new_transport(self) -> BatchTransport:
+        transport = BatchTransport(self.conf.broker_consumer, self, loop=self.loop)
+        transport.dpp_settings = self._dpp_settings
+        transport.positions = self._dpp_partitions.expected
+        return transport
+
+    def _new_producer_transport(self) -> BatchTransport:
+        return self._new_transport()
+
+    async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        numbers = {tp.partition for tp in assigned}
+        self._dpp_partitions.keep_only(numbers)
+        await super()._on_partitions_assigned(assigned, generation_id)
+        self._dpp_partitions.take(numbers)

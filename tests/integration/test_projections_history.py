@@ -1,0 +1,423 @@
+"""The history projection on the real broker and database: facts in transactions become rows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from infra.settings import Settings
+from projections import queries
+from projections.folds.history import Erase
+from projections.history_store import apply, prepare
+from projections.positions import PositionTimeout
+from projections.runner import ProjectionsStopped
+from projections.shells import History
+from projections.store import (
+    Failure,
+    Move,
+    Place,
+    SourcePlace,
+    Superseded,
+    commit,
+    load_places,
+)
+from schemas.dispensation import Supersedes
+from tests.integration.projections_world import (
+    END,
+    NOON,
+    PHARMACY,
+    START,
+    Facts,
+    World,
+    guid_of,
+    opened,
+    running,
+    subject_of,
+)
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def world(settings: Settings, fresh_database: str, topic: str) -> AsyncIterator[World]:
+    async with opened(settings, fresh_database, topic) as made:
+        yield made
+
+
+def history(world: World) -> History:
+    return History(world.vault, world.topic)
+
+
+async def current(world: World, person: str, **more: object) -> list[queries.HistoryRow]:
+    return await queries.history(
+        world.connection,
+        subject=subject_of(person),
+        start=START,
+        end=END,
+        limit=100,
+        **more,  # type: ignore[arg-type] - as the test gives them
+    )
+
+
+def former(version: int, person: str = "ann", month: str = "2026-03") -> Supersedes:
+    return Supersedes(version=version, month=month, subject=subject_of(person))
+
+
+async def test_facts_of_a_transaction_become_rows_with_their_places(world: World) -> None:
+    first = await world.facts.registered("a")
+    second = await world.facts.registered("b", at=NOON.replace(hour=13))
+    async with running(world, history(world)):
+        await world.publish([first, second])
+        await world.caught_up()
+    rows = await current(world, "ann")
+    assert [(row.dguid, row.partition, row.offset) for row in rows] == [
+        (guid_of("b"), 0, 1),
+        (guid_of("a"), 0, 0),
+    ]
+    assert rows[1].ce_id == first.ce_id
+    assert rows[1].delivered_at == NOON
+    assert rows[1].sealed in (await _sealed(world))
+
+
+async def _sealed(world: World) -> list[object]:
+    return [row[0] for row in await world.rows("SELECT sealed FROM history_v1.dispensation")]
+
+
+async def test_the_position_reaches_the_last_stable_offset_past_the_commit_marker(
+    world: World,
+) -> None:
+    async with running(world, history(world)):
+        await world.publish([await world.facts.registered("a")])
+        assert (await world.caught_up())[0] == 2
+    stored = await queries.positions(world.connection, projection="history", topic=world.topic)
+    assert stored == {0: 2, 1: 0}
+
+
+async def test_the_position_moves_past_an_aborted_transaction_which_leaves_no_row(
+    world: World,
+) -> None:
+    async with running(world, history(world)):
+        await world.publish([await world.facts.registered("a")], abort=True)
+        await world.caught_up()
+    assert await current(world, "ann") == []
+
+
+async def test_a_runner_that_is_started_again_resumes_where_the_last_one_stopped(
+    world: World,
+) -> None:
+    async with running(world, history(world)):
+        await world.publish([await world.facts.registered("a")])
+        await world.caught_up()
+    await world.publish([await world.facts.registered("b", partition=1)])
+    async with running(world, history(world)):
+        await world.caught_up()
+    assert {row.dguid for row in await current(world, "ann")} == {guid_of("a"), guid_of("b")}
+
+
+async def test_a_correction_moves_a_line_to_another_month_and_person(world: World) -> None:
+    april = datetime(2026, 4, 2, 9, tzinfo=UTC)
+    await world.publish([await world.facts.registered("a")])
+    async with running(world, history(world)):
+        await world.caught_up()
+        await world.publish([await world.facts.corrected("a", 2, "bob", april, former(1))])
+        await world.caught_up()
+    assert await current(world, "ann") == []
+    assert [(row.version, row.status) for row in await current(world, "bob")] == [(2, "corrected")]
+    (old,) = await current(world, "ann", versions="all")
+    assert (old.version, old.superseded_position) == (1, 2)
+
+
+async def test_a_line_that_is_registered_corrected_and_revoked_in_one_batch_stands_revoked(
+    world: World,
+) -> None:
+    facts = world.facts
+    await world.publish(
+        [
+            await facts.registered("a"),
+            await facts.corrected("a", 2, "ann", NOON, former(1)),
+            await facts.revoked("a", 3, "ann", former(2)),
+        ]
+    )
+    async with running(world, history(world)):
+        await world.caught_up()
+    assert await current(world, "ann") == []
+    everything = await current(world, "ann", versions="all")
+    assert [(row.version, row.status, row.superseded_position) for row in everything] == [
+        (1, "registered", 1),
+        (2, "corrected", 2),
+        (3, "revoked", None),
+    ]
+    assert everything[2].delivered_at == NOON
+
+
+async def test_a_history_can_be_asked_as_of_a_cut_of_positions(world: World) -> None:
+    facts = world.facts
+    await world.publish([await facts.registered("a")])
+    await world.publish([await facts.corrected("a", 2, "ann", NOON, former(1))])
+    await world.publish([await facts.revoked("a", 3, "ann", former(2))])
+    async with running(world, history(world)):
+        await world.caught_up()
+    seen = [
+        [row.version for row in await current(world, "ann", as_of={0: position})]
+        for position in (0, 1, 2, 3, 4, 5, 6)
+    ]
+    assert seen == [[], [1], [1], [2], [2], [], []]
+    assert await current(world, "ann", as_of={1: 99}) == []
+    assert len(await current(world, "ann", as_of={0: 3}, versions="all")) == 2
+
+
+async def test_pages_follow_each_other_without_overlap_also_among_equal_times(
+    world: World,
+) -> None:
+    lines = [await world.facts.registered(f"line {number}") for number in range(7)]
+    lines.append(await world.facts.registered("late", at=NOON.replace(month=5)))
+    await world.publish(lines)
+    async with running(world, history(world)):
+        await world.caught_up()
+    everything = await current(world, "ann")
+    paged: list[queries.HistoryRow] = []
+    while page := await queries.history(
+        world.connection,
+        subject=subject_of("ann"),
+        start=START,
+        end=END,
+        limit=3,
+        after=paged[-1].key if paged else None,
+    ):
+        paged += page
+    assert paged == everything
+    assert everything[0].dguid == guid_of("late")
+    own = await queries.own_lines(
+        world.connection, pharmacy=PHARMACY, start=START, end=END, limit=100
+    )
+    assert own == everything
+
+
+async def test_a_window_is_half_open(world: World) -> None:
+    await world.publish([await world.facts.registered("a")])
+    async with running(world, history(world)):
+        await world.caught_up()
+
+    async def between(start: datetime, end: datetime) -> int:
+        found = await queries.history(
+            world.connection, subject=subject_of("ann"), start=start, end=end, limit=9
+        )
+        return len(found)
+
+    assert await between(NOON, END) == 1
+    assert await between(START, NOON) == 0
+
+
+async def test_a_delivery_just_after_midnight_in_belgium_lies_in_the_new_month(
+    world: World,
+) -> None:
+    at = datetime(2026, 3, 31, 22, 30, tzinfo=UTC)
+    await world.publish([await world.facts.registered("a", at=at)])
+    async with running(world, history(world)):
+        await world.caught_up()
+    months = await world.rows("SELECT delivered_month FROM history_v1.dispensation")
+    assert months == [(date(2026, 4, 1),)]
+    assert len(await current(world, "ann")) == 1
+
+
+async def test_copies_that_a_zombie_stage_wrote_late_are_dropped(world: World) -> None:
+    first = await world.facts.registered("a")
+    second = await world.facts.registered("b")
+    other = replace(first, body=(await world.facts.registered("c")).body)
+    async with running(world, history(world)) as runner:
+        await world.publish([first, second])
+        await world.publish([first, other])
+        await world.caught_up()
+        assert runner.health.ready
+    assert {row.dguid for row in await current(world, "ann")} == {guid_of("a"), guid_of("b")}
+    async with running(world, history(world)):
+        await world.publish([second])
+        await world.caught_up()
+    assert len(await current(world, "ann", versions="all")) == 2
+
+
+async def test_a_fact_whose_day_is_shredded_leaves_no_row_but_still_replaces_the_former(
+    world: World,
+) -> None:
+    later = NOON.replace(day=20)
+    registered = await world.facts.registered("a")
+    corrected = await world.facts.corrected("a", 2, "ann", later, former(1))
+    await world.publish([registered, corrected])
+    day = later.date()
+    period = (await world.vault.period_secrets([day]))[day]
+    await world.vault.destroy_period(period.period, NOON)
+    async with running(world, history(world)):
+        await world.caught_up()
+    assert await current(world, "ann") == []
+    assert len(await current(world, "ann", versions="all")) == 1
+
+
+async def test_a_fact_of_an_erased_subject_leaves_no_row(world: World) -> None:
+    await world.publish(
+        [await world.facts.registered("a"), await world.facts.registered("b", "bob")]
+    )
+    await world.vault.destroy_subject(subject_of("ann"), NOON)
+    async with running(world, history(world)):
+        await world.caught_up()
+    assert await world.rows("SELECT subject FROM history_v1.dispensation") == [(subject_of("bob"),)]
+
+
+async def test_rows_of_an_erased_generation_go_and_never_come_back(world: World) -> None:
+    await world.publish([await world.facts.registered("a")])
+    async with running(world, history(world)):
+        await world.caught_up()
+    await prepare(world.connection)
+    async with world.connection.transaction():
+        await apply(world.connection, [Erase(subject_of("ann"), 1), Erase(subject_of("ann"), 0)])
+    await world.publish([await world.facts.registered("b")])
+    async with running(world, history(world)):
+        await world.caught_up()
+    assert await current(world, "ann", versions="all") == []
+
+
+async def test_an_event_that_cannot_be_folded_stops_the_projection_behind_everything_before(
+    world: World,
+) -> None:
+    good = await world.facts.registered("a")
+    bad = replace(await world.facts.registered("b"), body=b"{}")
+    await world.publish([good, bad])
+    async with running(world, history(world)) as runner:
+        with pytest.raises(ProjectionsStopped, match="history: malformed"):
+            await runner.task
+        assert not runner.health.ready
+    assert len(await current(world, "ann")) == 1
+    assert await queries.failure(world.connection, projection="history") == Failure(
+        "malformed", world.topic, 0, 1, "be.dpp.dispensation.registered.v1"
+    )
+    stored = await queries.positions(world.connection, projection="history", topic=world.topic)
+    assert stored[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("defect", "category"),
+    [
+        ({"type": "be.dpp.dispensation.unheard-of.v1"}, "unknown_type"),
+        ({"source": None}, "source_place_missing"),
+    ],
+)
+async def test_the_stored_reason_names_the_kind_of_defect(
+    world: World, defect: dict[str, str], category: str
+) -> None:
+    await world.publish([replace(await world.facts.registered("a"), **defect)])  # type: ignore[arg-type] - members of Output
+    async with running(world, history(world)) as runner:
+        with pytest.raises(ProjectionsStopped, match=category):
+            await runner.task
+
+
+async def test_a_seal_that_does_not_open_stops_the_projection(world: World) -> None:
+    fact = await world.facts.registered("a")
+    moved = fact.body.replace(guid_of("a").encode(), guid_of("z").encode())
+    await world.publish([replace(fact, body=moved)])
+    async with running(world, history(world)) as runner:
+        with pytest.raises(ProjectionsStopped, match="seal_broken"):
+            await runner.task
+
+
+async def test_a_day_that_the_vault_never_knew_stops_the_projection(world: World) -> None:
+    strange = Facts(type(world.vault)())
+    strange.vault._roots, strange.vault._living = world.vault._roots, world.vault._living
+    await world.publish([await strange.registered("a")])
+    async with running(world, history(world)) as runner:
+        with pytest.raises(ProjectionsStopped, match="period_unknown"):
+            await runner.task
+
+
+async def test_the_reason_is_cleared_once_the_projection_moves_again(world: World) -> None:
+    await world.connection.execute(
+        "INSERT INTO projection_failure (projection, category, topic) VALUES ('history', 'x', 'y')"
+    )
+    await world.publish([await world.facts.registered("a")])
+    async with running(world, history(world)):
+        await world.caught_up()
+    assert await queries.failure(world.connection, projection="history") is None
+
+
+async def test_of_two_runners_the_one_that_commits_second_stops_and_nothing_is_doubled(
+    world: World,
+) -> None:
+    async with running(world, history(world)) as one, running(world, history(world)) as other:
+        await world.publish([await world.facts.registered("a")])
+        ended, _ = await asyncio.wait(
+            {one.task, other.task}, return_when=asyncio.FIRST_COMPLETED, timeout=20
+        )
+        (zombie,) = ended
+        with pytest.raises(ProjectionsStopped, match="Another runner moved"):
+            await zombie
+        await world.publish([await world.facts.registered("b")])
+        await world.caught_up()
+    assert len(await current(world, "ann", versions="all")) == 2
+    assert await queries.failure(world.connection, projection="history") is None
+
+
+async def test_a_commit_from_an_unexpected_position_writes_nothing(world: World) -> None:
+    async def write(connection: object) -> None:
+        await world.connection.execute("INSERT INTO history_v1.erased VALUES ('x', 1)")
+
+    connection = world.connection
+    await load_places(connection, "history", "t", {0: 5})
+    move = Move(0, 5, Place(7, SourcePlace(3, 1)))
+    await commit(connection, "history", "t", [move], write)
+    with pytest.raises(Superseded):
+        await commit(connection, "history", "t", [move], write)
+    assert await load_places(connection, "history", "t", {0: 0}) == {0: move.to}
+
+
+async def test_a_wait_ends_with_the_batch_that_brings_the_position(world: World) -> None:
+    async with running(world, history(world)):
+        waiting = asyncio.create_task(world.waiter.wait("history", world.topic, 0, 2, 20))
+        await world.publish([await world.facts.registered("a")])
+        assert await waiting == 2
+    assert world.waiter.current("history", world.topic, 0) == 2
+
+
+async def test_a_wait_for_what_never_comes_ends_at_its_limit(world: World) -> None:
+    with pytest.raises(PositionTimeout) as caught:
+        await world.waiter.wait("history", world.topic, 0, 1, 0.05)
+    assert caught.value.reached == 0
+
+
+async def test_a_wait_sees_at_its_limit_what_nobody_notified(world: World) -> None:
+    await load_places(world.connection, "history", world.topic, {0: 9})
+    assert await world.waiter.wait("history", world.topic, 0, 9, 0.05) == 9
+
+
+async def test_a_waiter_that_lost_its_connection_listens_again(world: World) -> None:
+    await world.connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE 'LISTEN%' OR query LIKE"
+        " 'SELECT projection, topic%' AND pid <> pg_backend_pid()"
+    )
+    async with running(world, history(world)):
+        await world.publish([await world.facts.registered("a")])
+        assert await world.waiter.wait("history", world.topic, 0, 2, 20) == 2
+
+
+async def test_a_runner_whose_connection_is_cut_goes_on_without_loss(world: World) -> None:
+    async with running(world, history(world)) as runner:
+        await world.publish([await world.facts.registered("a")])
+        await world.caught_up()
+        await world.connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await world.publish([await world.facts.registered("b")])
+        await world.caught_up()
+        assert runner.health.ready
+    assert len(await current(world, "ann")) == 2
+
+
+async def test_health_tells_position_and_end_of_every_partition(world: World) -> None:
+    async with running(world, history(world)) as runner:
+        await world.publish([await world.facts.registered("a")])
+        await world.caught_up()
+        shown = runner.health.snapshot()["history"]
+    assert isinstance(shown, dict)
+    assert shown["state"] == "running"
+    assert shown["partitions"]["0"]["position"] == 2

@@ -1,0 +1,73 @@
+"""The catalogue of codes, and each code met by the submissions that deserve it."""
+
+import pytest
+
+from schemas.policy import QualityPolicy, baseline
+from schemas.receipts import Issue
+from streams.quality import codes
+from streams.quality.texts import TEXTS
+from tests.support.quality_bench import Bench
+from tests.unit.streams.quality.scenarios import BAD, GOOD, Scenario
+
+CASES = [
+    pytest.param(code, scenario, id=f"{code}-{place}")
+    for code, scenarios in BAD.items()
+    for place, scenario in enumerate(scenarios)
+]
+
+
+@pytest.mark.parametrize(("code", "scenario"), CASES)
+def test_a_faulty_submission_gets_the_code_of_its_fault_alone_bad(
+    code: str, scenario: Scenario
+) -> None:
+    answer = scenario(Bench())
+    found = set(answer.codes)
+    beside = {
+        "PUBLISHER_MISMATCH": {"SEAL_BROKEN", "PARTITION_WRONG"},
+        "SEQUENCE_INVALID": set(),
+    }.get(code, set())
+    assert code in found
+    assert found <= {code} | beside
+    refused = codes.CODES[code].severity == "reject"
+    assert (answer.receipt.outcome in {"rejected", "partial"}) is refused
+
+
+@pytest.mark.parametrize("scenario", GOOD)
+def test_a_good_submission_is_accepted_without_findings(scenario: Scenario) -> None:
+    answer = scenario(Bench())
+    assert answer.codes == []
+    assert answer.receipt.outcome == "accepted"
+    assert len(answer.facts) == len(answer.receipt.lines)
+
+
+def test_every_code_of_the_catalogue_can_be_met() -> None:
+    assert set(BAD) == set(codes.CODES)
+
+
+def test_every_code_has_a_text_in_each_language_and_a_hint_that_a_receipt_can_hold() -> None:
+    assert set(TEXTS) == set(codes.CODES)
+    for code in codes.CODES.values():
+        assert len(set(code.texts)) == len(code.texts) == 4
+        assert all(text.endswith(".") for text in code.texts)
+        assert isinstance(codes.issue(code.code), Issue)
+        assert code.hint == codes.issue(code.code).hint
+
+
+def test_the_policy_names_only_codes_of_the_catalogue() -> None:
+    policy = baseline("quality").data
+    assert isinstance(policy, QualityPolicy)
+    assert {*policy.severities, *policy.penalties} <= set(codes.CODES)
+
+
+def test_a_policy_sets_the_severity_of_doubtful_values_and_never_of_the_form_of_the_record() -> (
+    None
+):
+    policy = baseline("quality").data
+    assert isinstance(policy, QualityPolicy)
+    stern = policy.model_copy(
+        update={"severities": {"UNITS_IMPLAUSIBLE": "reject", "LINE_UNKNOWN": "warn"}}
+    )
+    assert codes.severity("UNITS_IMPLAUSIBLE", stern) == "reject"
+    assert codes.severity("UNITS_IMPLAUSIBLE", policy) == "warn"
+    assert codes.severity("LINE_UNKNOWN", stern) == "reject"
+    assert codes.severity("UNITS_IMPLAUSIBLE", None) == "warn"

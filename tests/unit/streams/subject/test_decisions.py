@@ -1,0 +1,282 @@
+"""Given what is known of a subject, when a registration arrives, then a fact or a refusal."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import get_args
+
+import pytest
+
+from schemas.model import Model
+from schemas.subject import (
+    ACCEPT_MANDATE,
+    DECLARE_LINK,
+    END_MANDATE,
+    GIVE_CONSENT,
+    GRANT_MANDATE,
+    LIFT_EXCLUSION,
+    PUT_EXCLUSION,
+    REFUSE_MANDATE,
+    REGISTRATIONS,
+    REVOKE_LINK,
+    WITHDRAW_CONSENT,
+    AuthorRole,
+    ExclusionPut,
+    LinkDeclared,
+    MandateGranted,
+)
+from tests.unit.streams.subject import world
+from tests.unit.streams.subject.world import (
+    DOCTOR,
+    HOLDER,
+    HOSPITAL,
+    OTHER_DOCTOR,
+    PATIENT,
+    PHARMACY,
+    START,
+    STRANGER,
+    Desk,
+    citizen,
+    exclusion_of,
+    link_with,
+    make,
+    mandate_for,
+    organisation,
+    professional,
+)
+
+GIVE, WITHDRAW = make(GIVE_CONSENT), make(WITHDRAW_CONSENT)
+LINK, EXCLUDE, GRANT = make(DECLARE_LINK), make(PUT_EXCLUSION), make(GRANT_MANDATE)
+FIRST = "reg-00000000"
+"""Id of the first registration of a desk."""
+REVOKE = make(REVOKE_LINK, link=FIRST)
+LIFT = make(LIFT_EXCLUSION, exclusion=FIRST)
+ACCEPT = make(ACCEPT_MANDATE, "mandate_holder", mandate=FIRST)
+REFUSE = make(REFUSE_MANDATE, "mandate_holder", mandate=FIRST)
+END = make(END_MANDATE, mandate=FIRST)
+HOLDER_ENDS = make(END_MANDATE, "mandate_holder", mandate=FIRST)
+HOUR = timedelta(hours=1)
+
+ACCEPTED: dict[str, tuple[Sequence[Model], Model]] = {
+    "the first consent": ((), GIVE),
+    "consent given again after it was withdrawn": ((GIVE, WITHDRAW), GIVE),
+    "a consent withdrawn": ((GIVE,), WITHDRAW),
+    "a link": ((), LINK),
+    "a link of another type with the same party": ((LINK,), link_with(professional(DOCTOR), "gmd")),
+    "a link with another party": ((LINK,), link_with(professional(OTHER_DOCTOR))),
+    "a link declared anew after it was revoked": ((LINK, REVOKE), LINK),
+    "a link revoked": ((LINK,), REVOKE),
+    "a link that begins a second from now": (
+        (),
+        link_with(professional(DOCTOR), starts_at=START + timedelta(seconds=1)),
+    ),
+    "a link that began a month ago": (
+        (),
+        link_with(professional(DOCTOR), starts_at=START - timedelta(days=30)),
+    ),
+    "an exclusion of a person": ((), EXCLUDE),
+    "an exclusion of an organisation": ((EXCLUDE,), exclusion_of(organisation(PHARMACY))),
+    "an exclusion lifted": ((EXCLUDE,), LIFT),
+    "an exclusion put again": ((EXCLUDE, LIFT), EXCLUDE),
+    "a mandate offered": ((), GRANT),
+    "a mandate for an organisation": ((), mandate_for(organisation(HOSPITAL))),
+    "a mandate with an end": ((), mandate_for(citizen(HOLDER), START + HOUR)),
+    "a mandate accepted": ((GRANT,), ACCEPT),
+    "a mandate refused": ((GRANT,), REFUSE),
+    "an offer taken back": ((GRANT,), END),
+    "a mandate ended by the subject": ((GRANT, ACCEPT), END),
+    "a mandate ended by its holder": ((GRANT, ACCEPT), HOLDER_ENDS),
+}
+
+
+@pytest.mark.parametrize("case", ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_accepted(case: tuple[Sequence[Model], Model]) -> None:
+    given, when = case
+    desk = Desk()
+    assert [desk.codes(one) for one in given] == [[] for _ in given]
+    assert desk.codes(when) == []
+
+
+REFUSED: dict[str, tuple[Sequence[Model], Model, str, str]] = {
+    "a second consent": ((GIVE,), GIVE, "CONSENT_ALREADY_GIVEN", ""),
+    "withdrawing what was never given": ((), WITHDRAW, "CONSENT_NOT_GIVEN", ""),
+    "withdrawing twice": ((GIVE, WITHDRAW), WITHDRAW, "CONSENT_NOT_GIVEN", ""),
+    "a link type for another kind of party": (
+        (), link_with(organisation(PHARMACY)), "LINK_TYPE_PARTY_MISMATCH", "/link_type"),
+    "a link with a citizen": (
+        (), link_with(citizen(STRANGER)), "LINK_TYPE_PARTY_MISMATCH", "/link_type"),
+    "a link in the future": (
+        (), link_with(professional(DOCTOR), starts_at=START + HOUR), "LINK_IN_FUTURE",
+        "/starts_at"),
+    "a link that is over": (
+        (), link_with(professional(DOCTOR), starts_at=START - timedelta(days=500)), "LINK_OVER",
+        "/starts_at"),
+    "the same link again": ((LINK,), LINK, "LINK_EXISTS", "/party"),
+    "revoking an unknown link": ((), REVOKE, "LINK_UNKNOWN", "/link"),
+    "revoking an exclusion": ((EXCLUDE,), REVOKE, "LINK_UNKNOWN", "/link"),
+    "revoking twice": ((LINK, REVOKE), REVOKE, "LINK_ALREADY_REVOKED", "/link"),
+    "a second exclusion of a party": ((EXCLUDE,), EXCLUDE, "EXCLUSION_EXISTS", "/party"),
+    "excluding a citizen": ((), exclusion_of(citizen(STRANGER)), "PARTY_INVALID",
+                            "/party/party_kind"),
+    "lifting an unknown exclusion": ((), LIFT, "EXCLUSION_UNKNOWN", "/exclusion"),
+    "lifting twice": ((EXCLUDE, LIFT), LIFT, "EXCLUSION_UNKNOWN", "/exclusion"),
+    "a mandate for oneself": ((), mandate_for(citizen(PATIENT)), "SELF_MANDATE", "/holder"),
+    "a mandate for a professional": ((), mandate_for(professional(DOCTOR)), "PARTY_INVALID",
+                                     "/holder/party_kind"),
+    "a mandate that is over": ((), mandate_for(citizen(HOLDER), START), "MANDATE_PERIOD_INVALID",
+                               "/valid_until"),
+    "accepting an unknown mandate": ((), ACCEPT, "MANDATE_UNKNOWN", "/mandate"),
+    "accepting another's mandate": (
+        (mandate_for(citizen(STRANGER)),), ACCEPT, "MANDATE_HOLDER_MISMATCH", "/mandate"),
+    "refusing another's mandate": (
+        (mandate_for(citizen(STRANGER)),), REFUSE, "MANDATE_HOLDER_MISMATCH", "/mandate"),
+    "ending another's mandate": (
+        (mandate_for(citizen(STRANGER)),), HOLDER_ENDS, "MANDATE_HOLDER_MISMATCH", "/mandate"),
+    "accepting twice": ((GRANT, ACCEPT), ACCEPT, "MANDATE_NOT_WAITING", "/mandate"),
+    "refusing after accepting": ((GRANT, ACCEPT), REFUSE, "MANDATE_NOT_WAITING", "/mandate"),
+    "accepting after refusing": ((GRANT, REFUSE), ACCEPT, "MANDATE_ENDED", "/mandate"),
+    "accepting what was taken back": ((GRANT, END), ACCEPT, "MANDATE_ENDED", "/mandate"),
+    "ending twice": ((GRANT, ACCEPT, END), END, "MANDATE_ENDED", "/mandate"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
+def test_refused_bad(case: tuple[Sequence[Model], Model, str, str]) -> None:
+    given, when, code, path = case
+    desk = Desk()
+    assert [desk.codes(one) for one in given] == [[] for _ in given]
+    assert desk.codes(when) == [(code, path)]
+
+
+def test_a_mandate_that_ran_out_cannot_be_accepted_bad() -> None:
+    desk = Desk()
+    assert desk.codes(mandate_for(citizen(HOLDER), START + HOUR)) == []
+    desk.later(hours=1)
+    assert desk.codes(ACCEPT) == [("MANDATE_ENDED", "/mandate")]
+
+
+def test_a_link_may_be_declared_anew_when_the_first_is_over() -> None:
+    desk = Desk()
+    assert desk.codes(LINK) == []
+    desk.now = datetime.fromisoformat("2028-02-24T08:00:00+00:00")
+    assert desk.codes(LINK) == []
+
+
+MAY: dict[AuthorRole, set[str]] = {
+    "patient": {GIVE_CONSENT, WITHDRAW_CONSENT, DECLARE_LINK, REVOKE_LINK, PUT_EXCLUSION,
+                LIFT_EXCLUSION, GRANT_MANDATE, END_MANDATE},
+    "parent": {GIVE_CONSENT, WITHDRAW_CONSENT, DECLARE_LINK, REVOKE_LINK, PUT_EXCLUSION,
+               LIFT_EXCLUSION, GRANT_MANDATE, END_MANDATE},
+    "mandate_holder": {ACCEPT_MANDATE, REFUSE_MANDATE, END_MANDATE},
+    "caregiver": {GIVE_CONSENT, WITHDRAW_CONSENT, DECLARE_LINK, REVOKE_LINK},
+    "pharmacist": {GIVE_CONSENT, WITHDRAW_CONSENT, DECLARE_LINK, REVOKE_LINK},
+    "admission_desk": {GIVE_CONSENT, WITHDRAW_CONSENT},
+    "insurer": {GIVE_CONSENT, WITHDRAW_CONSENT},
+}  # fmt: skip
+NAMED = {
+    REVOKE_LINK: "link",
+    LIFT_EXCLUSION: "exclusion",
+    ACCEPT_MANDATE: "mandate",
+    REFUSE_MANDATE: "mandate",
+    END_MANDATE: "mandate",
+}
+
+
+@pytest.mark.parametrize("type_", REGISTRATIONS)
+@pytest.mark.parametrize("role", get_args(AuthorRole))
+def test_each_role_registers_what_is_its_own(role: AuthorRole, type_: str) -> None:
+    members = {NAMED[type_]: FIRST} if type_ in NAMED else {}
+    before: dict[str, Model] = {
+        WITHDRAW_CONSENT: GIVE,
+        REVOKE_LINK: make(DECLARE_LINK, role if role == "pharmacist" else "patient"),
+        LIFT_EXCLUSION: EXCLUDE,
+        **dict.fromkeys((ACCEPT_MANDATE, REFUSE_MANDATE, END_MANDATE), GRANT),
+    }
+    desk = Desk()
+    if type_ in before:
+        assert desk.codes(before[type_]) == []
+    expected = [] if type_ in MAY[role] else [("AUTHOR_NOT_ALLOWED", "/author/role")]
+    assert desk.codes(make(type_, role, **members)) == expected
+
+
+def changed(registration: Model, **members: object) -> Model:
+    return registration.model_copy(update=members)
+
+
+def by(registration: Model, role: AuthorRole, **members: object) -> Model:
+    return changed(registration, author=world.author(role).model_copy(update=members))
+
+
+STRANGERS: dict[str, tuple[Model, list[tuple[str, str]]]] = {
+    "a patient about somebody else": (
+        by(GIVE, "patient", person=citizen(STRANGER)), [("AUTHOR_NOT_ALLOWED", "/author/person")]),
+    "a patient who is no citizen": (
+        by(GIVE, "patient", person=professional(DOCTOR)),
+        [("AUTHOR_NOT_ALLOWED", "/author/person/party_kind")]),
+    "a parent of oneself": (
+        by(GIVE, "parent", person=citizen(PATIENT)), [("AUTHOR_NOT_ALLOWED", "/author/person")]),
+    "a parent without basis": (
+        by(GIVE, "parent", basis=None), [("AUTHOR_NOT_ALLOWED", "/author/basis")]),
+    "a caregiver without evidence": (
+        changed(make(GIVE_CONSENT, "caregiver"), evidence=None),
+        [("EVIDENCE_MISSING", "/evidence")]),
+    "a caregiver who is a citizen": (
+        by(GIVE, "caregiver", person=citizen(STRANGER)),
+        [("AUTHOR_NOT_ALLOWED", "/author/person/party_kind")]),
+    "a caregiver who links another": (
+        by(link_with(professional(OTHER_DOCTOR), evidence=world.EVIDENCE), "caregiver"),
+        [("AUTHOR_NOT_ALLOWED", "/party")]),
+    "a pharmacist without pharmacy": (
+        by(GIVE, "pharmacist", organisation=None),
+        [("AUTHOR_NOT_ALLOWED", "/author/organisation")]),
+    "an organisation that is a person": (
+        by(GIVE, "patient", organisation=professional(DOCTOR)),
+        [("AUTHOR_NOT_ALLOWED", "/author/organisation/party_kind")]),
+    "a number with a wrong check digit": (
+        by(GIVE, "patient", person=citizen("85000000100")),
+        [("PARTY_INVALID", "/author/person/number")]),
+    "three wrong numbers": (
+        by(link_with(professional("1")), "pharmacist", person=professional("10000107001"),
+           organisation=organisation("80000552")),
+        [("PARTY_INVALID", "/author/person/number"),
+         ("PARTY_INVALID", "/author/organisation/number"),
+         ("PARTY_INVALID", "/party/number")]),
+    "an organisation number in letters": (
+        exclusion_of(organisation("BE0428759497")), [("PARTY_INVALID", "/party/number")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STRANGERS.values(), ids=STRANGERS.keys())
+def test_authors_and_numbers_bad(case: tuple[Model, list[tuple[str, str]]]) -> None:
+    registration, expected = case
+    assert Desk().codes(registration) == expected
+
+
+def test_a_caregiver_revokes_own_links_only_bad() -> None:
+    desk = Desk()
+    assert desk.codes(link_with(professional(OTHER_DOCTOR))) == []
+    revoke = make(REVOKE_LINK, "caregiver", link=FIRST)
+    assert desk.codes(revoke) == [("AUTHOR_NOT_ALLOWED", "/link")]
+
+
+def test_a_pharmacys_link_lasts_fifteen_calendar_months() -> None:
+    fact = world.fact_in(Desk().register(make(DECLARE_LINK, "pharmacist")))
+    assert isinstance(fact, LinkDeclared)
+    assert fact.party == world.pseudonym(organisation(PHARMACY))
+    assert (fact.valid_from, fact.valid_until.isoformat()) == (START, "2028-02-24T08:00:00+00:00")
+
+
+def test_a_link_never_starts_later_than_it_is_registered() -> None:
+    ahead = link_with(professional(DOCTOR), starts_at=START + timedelta(minutes=4))
+    fact = world.fact_in(Desk().register(ahead))
+    assert isinstance(fact, LinkDeclared)
+    assert fact.valid_from == START
+
+
+def test_a_thing_is_named_by_the_registration_that_declared_it() -> None:
+    desk = Desk()
+    exclusion = world.fact_in(desk.register(EXCLUDE, "exclusion-0001"))
+    mandate = world.fact_in(desk.register(GRANT, "mandate-0001"))
+    assert isinstance(exclusion, ExclusionPut)
+    assert isinstance(mandate, MandateGranted)
+    assert (exclusion.exclusion, mandate.mandate) == ("exclusion-0001", "mandate-0001")
+    assert mandate.holder == world.pseudonym(citizen(HOLDER))
