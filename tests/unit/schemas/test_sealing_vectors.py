@@ -234,7 +234,7 @@ def _all() -> Iterator[Any]:
             yield pytest.param(entry, id=f"{name}-{number}-{entry['step']}")
 
 
-@pytest.mark.parametrize("entry", _all())
+@pytest.mark.parametrize("entry", list(_all()))
 def test_the_code_gives_the_known_answer(entry: Members) -> None:
     assert STEPS[entry["step"]](entry["in"]) == entry["out"]
 

@@ -1,0 +1,78 @@
+"""Records that others trust carry the office's one signature over exactly what they are."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from schemas.sealing import SealBroken
+from schemas.sealing.office import SIGNATURE_HEADER, enrolment_material, sign, verify
+
+OFFICE = Ed25519PrivateKey.from_private_bytes(bytes(32))
+PUBLIC = OFFICE.public_key().public_bytes_raw()
+KEY, VALUE = b"80000551", b'{"publisher":"80000551"}'
+HEADERS = (
+    ("content-type", b"application/json"),
+    ("ce_id", b"1"),
+    ("ce_source", b"/office"),
+    ("ce_type", b"be.dpp.publisher.enrolled.v1"),
+)
+SIGNED = tuple(sign(OFFICE, KEY, HEADERS, VALUE))
+SIGNATURE = SIGNED[-1]
+
+
+def refuse(
+    headers: tuple[tuple[str, bytes], ...] = SIGNED,
+    *,
+    public: bytes = PUBLIC,
+    key: bytes = KEY,
+    value: bytes = VALUE,
+) -> None:
+    with pytest.raises(SealBroken):
+        verify(public, key, headers, value)
+
+
+def test_a_signed_record_is_accepted() -> None:
+    verify(PUBLIC, KEY, SIGNED, VALUE)
+
+
+def test_the_order_of_headers_and_headers_of_the_transport_do_not_matter() -> None:
+    verify(PUBLIC, KEY, (("other", b"x"), *reversed(SIGNED)), VALUE)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in HEADERS])
+def test_an_altered_missing_or_doubled_header_is_refused_bad(name: str) -> None:
+    refuse(tuple((n, v + b"x" if n == name else v) for n, v in SIGNED))
+    refuse(tuple((n, v) for n, v in SIGNED if n != name))
+    refuse((*SIGNED, *((n, v) for n, v in SIGNED if n == name)))
+
+
+def test_an_added_attribute_is_refused_bad() -> None:
+    refuse((*SIGNED, ("ce_added", b"")))
+
+
+def test_another_key_value_or_office_is_refused_bad() -> None:
+    refuse(key=b"80000552")
+    refuse(value=VALUE + b" ")
+    refuse(public=Ed25519PrivateKey.from_private_bytes(b"\1" * 32).public_key().public_bytes_raw())
+    refuse(public=b"short")
+
+
+def test_no_signature_or_two_are_refused_bad() -> None:
+    refuse(HEADERS)
+    refuse((*SIGNED, SIGNATURE))
+    refuse((*SIGNED, (SIGNATURE_HEADER, b"")))
+
+
+@pytest.mark.parametrize("text", [b"", b"AAAA", b"\xff\xfe", b"not base64!", SIGNATURE[1] + b"="])
+def test_a_malformed_signature_is_refused_bad(text: bytes) -> None:
+    refuse((*HEADERS, (SIGNATURE_HEADER, text)))
+
+
+def test_a_proof_of_enrolment_names_publisher_key_id_and_key() -> None:
+    made = {
+        enrolment_material("80000551", "key-1", PUBLIC),
+        enrolment_material("80000552", "key-1", PUBLIC),
+        enrolment_material("80000551", "key-2", PUBLIC),
+        enrolment_material("80000551", "key-1", bytes(32)),
+        enrolment_material("80000551k", "ey-1", PUBLIC),
+    }
+    assert len(made) == 5
