@@ -22,7 +22,7 @@ from schemas.receipts import Issue, LineOutcome, Original, Outcome, Receipt, Sub
 from schemas.sealing import SealBroken, b64encode
 from schemas.sealing.session import intake_public_bytes, unseal_session_key, verify_session
 from schemas.sealing.submission import unseal
-from streams.intake import Letter, MedicinalProduct, Page, Place, SigningKey, WireRecord
+from streams.intake import Letter, MedicinalProduct, Page, Place, Posology, SigningKey, WireRecord
 from streams.intake.office import publisher_record
 from streams.intake.tokens import AUDIENCE
 from streams.intake.transports import TransportUnavailable, read_letter
@@ -48,7 +48,7 @@ class Clock:
         self.now += timedelta(**by)
 
 
-def visit(dguid: str = "0" * 8, lines: int = 1) -> RegisterBody:
+def visit(dguid: str = "0" * 8, lines: int = 1, text: str = "1 x daags") -> RegisterBody:
     """A visit with invented identifiers."""
     return RegisterBody(
         sguid=f"{dguid}-0000-4000-8000-000000000000",
@@ -59,6 +59,7 @@ def visit(dguid: str = "0" * 8, lines: int = 1) -> RegisterBody:
                 dguid=f"{dguid}-0000-4000-8000-{number:012d}",
                 product=MedicinalProduct(cnk=CNK),
                 units=1,
+                posology=Posology(text=text),
             )
             for number in range(1, lines + 1)
         ),
@@ -102,7 +103,7 @@ class FakeBackbone:
         )
         return publisher_record(self.office, published, START)
 
-    def active_key(self, publisher: str, key_id: str, at: datetime) -> bytes | None:
+    def active_key(self, publisher: str, key_id: str, at: datetime) -> bytes | None:  # noqa: ARG002 - a port
         known = (publisher, key_id) == (PHARMACY, self.key.key_id)
         return self.key.public_bytes if known else None
 
@@ -168,7 +169,7 @@ class FakeBackbone:
             if offset > start
         ]
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
+    def answer(self, request: httpx.Request) -> httpx.Response:  # noqa: PLR0911 - one per address
         """The API's answer to a request, as `httpx.MockTransport` asks for it."""
         verifier = TokenVerifier(
             issuers=(), publishers=self, audience=AUDIENCE, clock=lambda: datetime.now(UTC)
@@ -188,7 +189,8 @@ class FakeBackbone:
                 return self._search(json.loads(request.content))
             case "/v1/receipts/stream":
                 return self._stream(request.headers.get("last-event-id"))
-        return httpx.Response(404, json={"code": "not-found"})
+            case _:
+                return httpx.Response(404, json={"code": "not-found"})
 
     def _search(self, form: dict[str, object]) -> httpx.Response:
         after, limit = form.get("after"), form["limit"]

@@ -12,7 +12,7 @@ from tests.unit.streams.intake.backbone import PHARMACY, FakeBackbone, FakeTrans
 
 @pytest.fixture(autouse=True)
 def _retries_without_pauses() -> Iterator[None]:
-    with stamina.set_testing(True, attempts=4, cap=True):
+    with stamina.set_testing(True, attempts=50, cap=True):
         yield
 
 
