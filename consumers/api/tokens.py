@@ -181,12 +181,13 @@ class TokenVerifier:
         now: datetime,
     ) -> Principal:
         publisher = str(payload.get("iss"))
-        public_key = self._publishers.active_key(publisher, str(header.get("kid")), now)
+        key_id = str(header.get("kid"))
+        public_key = self._publishers.active_key(publisher, key_id, now)
         if public_key is None or not pharmacy.is_valid(publisher):
             raise Unauthenticated("unknown_issuer")
         if header.get("typ") not in (None, *_SAFE_TYPES):
             raise Unauthenticated("wrong_type")
-        jwk: Jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64encode(public_key)}
+        jwk: Jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64encode(public_key), "kid": key_id}
         claims = _decode(token, KeySet([OKPKey.import_key(jwk)]), PUBLISHER_ALGORITHMS)
         _check_times(claims, now, PUBLISHER_TOKEN_SECONDS)
         _check_audience(claims, self._audience)
