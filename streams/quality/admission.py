@@ -21,7 +21,6 @@ from schemas.sealing import SealBroken
 from schemas.sealing import submission as sealing
 from streams.engine.stage import Submission
 from streams.quality import codes
-from streams.quality.numbering import MAX_SEQUENCE
 from streams.quality.state import PHARMACY_SOURCE
 
 _SEQUENCE: Final = re.compile(r"[1-9][0-9]{0,11}\Z")
@@ -194,9 +193,7 @@ def _attribute_faults(
 def _is_numbered(attributes: Envelope) -> bool:
     sequence = attributes.extensions.get("sequence", "")
     epoch = attributes.extensions.get("publisherepoch", "")
-    if _SEQUENCE.match(sequence) is None or _EPOCH.match(epoch) is None:
-        return False
-    return int(sequence) <= MAX_SEQUENCE
+    return _SEQUENCE.match(sequence) is not None and _EPOCH.match(epoch) is not None
 
 
 def _open(submission: Submission, found: _Envelope, session: SessionView) -> Barred | Opened:

@@ -10,9 +10,6 @@ from typing import Literal
 
 from schemas.receipts import GapClosed, GapNoticed, Receipt
 
-MAX_SEQUENCE = 10**12 - 1
-"""Largest sequence number; far beyond what a pharmacy can ever send."""
-
 
 @dataclass(frozen=True, slots=True)
 class Used:

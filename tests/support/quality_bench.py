@@ -31,9 +31,10 @@ from schemas.receipts import GAP_CLOSED, GAP_NOTICED, RECEIPT, GapClosed, GapNot
 from schemas.sealing import b64encode
 from schemas.sealing.session import intake_public_bytes
 from streams.engine.outputs import source_position
-from streams.engine.stage import Output, Submission
+from streams.engine.stage import Output, Stage, Submission
 from streams.intake.keys import SigningKey
 from streams.intake.session import Attributes, Session, WireRecord, open_session, seal_submission
+from streams.quality.gathered import Gathered
 from streams.quality.stage import QualityStage
 from streams.quality.state import QualityState
 
@@ -173,7 +174,9 @@ class Bench:
     def __init__(self, partitions: int = 1) -> None:
         self.vault = MemoryVault()
         self.tables = FakeTables()
-        self.stage = QualityStage(self.tables, self.vault, partitions)
+        self.stage: Stage[QualityState, Gathered] = QualityStage(
+            self.tables, self.vault, partitions
+        )
         self.state: QualityState = self.stage.initial()
         self.now = NOW
         self.offset = 0

@@ -106,8 +106,8 @@ def _contract_ended(bench: Bench) -> Answer:
 
 
 def _contract_for_registrations(bench: Bench) -> Answer:
-    bench.enrol(PHARMACY, event_types=(REGISTER,))
-    return bench.submit(revocation(), REVOKE)
+    bench.enrol("62599147", event_types=(REGISTER,))
+    return bench.submit(revocation(), REVOKE, pharmacy="62599147")
 
 
 def _anothers_session(bench: Bench) -> Answer:

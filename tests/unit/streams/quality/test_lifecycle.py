@@ -1,5 +1,7 @@
 """Register, correct, revoke: given where a line stands, when it is claimed, then what happens."""
 
+from typing import Any
+
 import pytest
 
 from schemas.dispensation import CorrectedFact, RegisteredFact, RevokedFact, Supersedes
@@ -99,7 +101,7 @@ def test_returning(named: LineState | None, subject: str, erased: bool, allowed:
 
 
 def test_facts_move_a_line_from_version_to_version() -> None:
-    common = {
+    common: dict[str, Any] = {
         "pharmacy": "80000551",
         "dguid": "00000000-0000-0000-0000-000000000001",
         "sealed": "AA",

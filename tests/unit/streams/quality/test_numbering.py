@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.receipts import GapClosed, GapNoticed, Receipt, SubmissionRef
 from streams.quality import numbering
-from streams.quality.numbering import Fresh, Numbered, Numbers, Replay, Reused, Used
+from streams.quality.numbering import Fresh, Notice, Numbered, Numbers, Replay, Reused, Used
 
 PHARMACY = "80000551"
 
@@ -60,7 +60,7 @@ def closed(number: int) -> GapClosed:
     ],
 )
 def test_a_fresh_number_tells_of_the_missing_ones(
-    used: tuple[int, ...], sequence: int, notices: tuple[object, ...]
+    used: tuple[int, ...], sequence: int, notices: tuple[Notice, ...]
 ) -> None:
     numbers = given_numbers(*(claim(one) for one in used))
     assert numbering.decide(numbers, claim(sequence)) == Fresh(notices)
