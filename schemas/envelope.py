@@ -91,6 +91,9 @@ def parse(headers: Headers) -> Envelope | EnvelopeFault:
     content_type = decoded.pop("content-type", None)
     if content_type is None:
         return EnvelopeFault("header_missing", "content-type")
+    if not content_type:
+        # Kafka lets a header be null, which nothing that is signed or sealed can hold.
+        return EnvelopeFault("header_invalid", "content-type")
     attributes = {name[3:]: value for name, value in decoded.items() if name.startswith("ce_")}
     for name in _REQUIRED:
         if name not in attributes:

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 
 from schemas.canonical import lp
-from schemas.identifiers import nihdi, niss
+from schemas.identifiers import cbe, nihdi, niss
 from schemas.subject import PartyKind
 
 _BITS = 128
@@ -32,7 +32,8 @@ def party_pseudonym(key: bytes, kind: PartyKind, number: str) -> str:
     """The pseudonym of somebody named in a registration or a token.
 
     Professionals are matched on the first 8 digits of their NIHDI number, since the rest may
-    change over a career; organisations on the whole number; citizens are subjects.
+    change over a career; organisations on the whole number, a CBE number in its ten digits
+    however it is written; citizens are subjects.
 
     Raises:
         stdnum.exceptions.ValidationError: the number is not valid for its kind.
@@ -44,4 +45,7 @@ def party_pseudonym(key: bytes, kind: PartyKind, number: str) -> str:
 
 
 def _organisation(number: str) -> str:
+    if cbe.is_valid(number):
+        # An exclusion must meet the organisation whichever form a token or a registration uses.
+        return cbe.validate(number)
     return "".join(ch for ch in number if ch.isalnum())

@@ -1,8 +1,12 @@
 """Records that others trust carry the office's one signature over exactly what they are."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from schemas.envelope import Envelope, EnvelopeFault, parse
 from schemas.sealing import SealBroken
 from schemas.sealing.office import SIGNATURE_HEADER, enrolment_material, sign, verify
 
@@ -65,6 +69,22 @@ def test_no_signature_or_two_are_refused_bad() -> None:
 @pytest.mark.parametrize("text", [b"", b"AAAA", b"\xff\xfe", b"not base64!", SIGNATURE[1] + b"="])
 def test_a_malformed_signature_is_refused_bad(text: bytes) -> None:
     refuse((*HEADERS, (SIGNATURE_HEADER, text)))
+
+
+@pytest.mark.parametrize("value", [b"", None])
+@pytest.mark.parametrize("name", [name for name, _ in HEADERS])
+def test_an_empty_or_null_header_is_no_envelope_and_never_reaches_a_signature_bad(
+    name: str, value: bytes | None
+) -> None:
+    complete = Envelope(
+        id="1",
+        source="/office",
+        type="be.dpp.publisher.enrolled.v1",
+        time=datetime(2026, 3, 1, tzinfo=UTC),
+    ).headers()
+    assert isinstance(parse(complete), Envelope)
+    emptied: list[tuple[str, Any]] = [(n, value if n == name else v) for n, v in complete]
+    assert parse(emptied) == EnvelopeFault("header_invalid", name)
 
 
 def test_a_proof_of_enrolment_names_publisher_key_id_and_key() -> None:

@@ -36,6 +36,22 @@ def test_a_professional_is_the_same_whatever_the_qualification() -> None:
     assert len(made) == 1
 
 
+def test_an_enterprise_is_the_same_however_its_number_is_written() -> None:
+    made = {
+        party_pseudonym(KEY, "organisation", number)
+        for number in ("0428759497", "BE 0428.759.497", "be0428759497", "428759497")
+    }
+    assert len(made) == 1
+
+
+def test_a_pharmacy_is_the_same_however_its_number_is_written() -> None:
+    made = {
+        party_pseudonym(KEY, "organisation", number)
+        for number in ("80000551", "8000 0551", "80000551 ")
+    }
+    assert len(made) == 1
+
+
 def test_kinds_never_share_a_pseudonym() -> None:
     professional = party_pseudonym(KEY, "professional", "10000106")
     assert professional != party_pseudonym(KEY, "organisation", "10000106")
