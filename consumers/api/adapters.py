@@ -1,24 +1,20 @@
-"""The ports over Kafka, Postgres and the broadcast tables."""
+"""The ports over Kafka and Postgres; the broadcast tables are a port as they are."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
 from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
 from consumers.api.follower import Follower
-from consumers.api.intake import IntakeKeyBook
-from consumers.api.ports import Appended, Header, PositionTimeout, SignedKey
+from consumers.api.ports import Appended, Header, PositionTimeout
 from consumers.api.store import PostgresStore
 from infra.errors import InfrastructureError
 from infra.kafka import Partition, PartitionReader, Producer
 from projections import positions
 from projections.broadcast import BroadcastTables
-from projections.folds import publishers
 from schemas.partitioning import partition_for
-from schemas.policy import PolicyName, PolicyVersion
 from schemas.topics import SUBJECT_REGISTERED
 
 READY_SECONDS: Final = 3.0
@@ -82,44 +78,23 @@ class WaiterPositions:
         return self._waiter.current(projection, topic, partition)
 
 
-class FollowedTables:
-    """Implements `ports.Tables` over the broadcast tables and the book of intake keys."""
-
-    def __init__(self, tables: BroadcastTables, keys: IntakeKeyBook) -> None:
-        self._tables = tables
-        self._keys = keys
-
-    def active_key(self, publisher: str, key_id: str, at: datetime) -> bytes | None:
-        """The key that the publisher may use."""
-        entry = self._tables.publisher(publisher)
-        return publishers.active_key(entry, key_id, at) if entry is not None else None
-
-    def policy(self, name: PolicyName, at: datetime) -> PolicyVersion:
-        """The version in force."""
-        return self._tables.policy(name, at)
-
-    def intake_keys(self) -> tuple[SignedKey, ...]:
-        """The published intake keys."""
-        return self._keys.keys()
-
-
 class Readiness:
     """Implements `ports.Health`: asks broker and database, and looks at what follows them."""
 
     def __init__(
-        self, *, log: KafkaLog, store: PostgresStore, follower: Follower, keys: IntakeKeyBook
+        self, *, log: KafkaLog, store: PostgresStore, follower: Follower, tables: BroadcastTables
     ) -> None:
         self._log = log
         self._store = store
         self._follower = follower
-        self._keys = keys
+        self._tables = tables
 
     async def failures(self) -> list[str]:
         """Names of what does not answer or has stopped."""
         found = [name for name, ok in await self._asked() if not ok]
         if not self._follower.healthy:
             found.append("follower")
-        if not self._keys.keys():
+        if not self._tables.intake_keys():
             found.append("intake_keys")
         return found
 

@@ -1,7 +1,6 @@
-"""Follows what registrations became and which intake keys the office publishes.
+"""Follows what registrations became: their receipts and facts, from a `read_committed` reader.
 
-Facts and receipts come from a `read_committed` reader, from a little before the end at start;
-publisher facts from their beginning. Trouble with the broker is retried and shown in `/readyz`.
+It begins a little before the end. Trouble with the broker is retried and shown in `/readyz`.
 """
 
 import asyncio
@@ -11,12 +10,11 @@ from typing import Final
 import structlog
 
 from consumers.api import metrics
-from consumers.api.intake import IntakeKeyBook
 from consumers.api.outcomes import OutcomeBook
 from infra.errors import InfrastructureError
 from infra.kafka import Partition, PartitionReader, Record, reader
 from infra.settings import Settings
-from schemas.topics import PUBLISHER_REGISTERED, SUBJECT_RECEIPTS, SUBJECT_REGISTERED
+from schemas.topics import SUBJECT_RECEIPTS, SUBJECT_REGISTERED
 
 BACKLOG: Final = 10_000
 """How many records per partition are read again at start, so that recent receipts are known."""
@@ -26,19 +24,14 @@ _log = structlog.get_logger("api")
 
 
 class Follower:
-    """One task of the API process; feeds the two books."""
+    """One task of the API process; feeds the book of outcomes."""
 
-    def __init__(self, settings: Settings, outcomes: OutcomeBook, keys: IntakeKeyBook) -> None:
+    def __init__(self, settings: Settings, outcomes: OutcomeBook) -> None:
         self._settings = settings
         self._outcomes = outcomes
-        self._keys = keys
         self._positions: dict[Partition, int] = {}
-        self._caught_up = asyncio.Event()
         self.healthy = False
-
-    async def caught_up(self) -> None:
-        """Returns once the backlog at start has been read."""
-        await self._caught_up.wait()
+        """Whether it reads, and has read what was there when it began."""
 
     async def run(self) -> None:
         """Follows until it is cancelled."""
@@ -61,17 +54,14 @@ class Follower:
             for records in (await broker.poll()).values():
                 self._take(records)
             self._positions = await broker.positions()
-            self.healthy = True
             for one, position in self._positions.items():
                 metrics.FOLLOWER_POSITION.labels(one.topic, str(one.partition)).set(position)
             if all(self._positions[one] >= end for one, end in ends.items()):
-                self._caught_up.set()
+                self.healthy = True
 
     def _take(self, records: Iterable[Record]) -> None:
         for record in records:
-            if record.topic == PUBLISHER_REGISTERED.name:
-                self._keys.put(record.key, record.headers, record.value)
-            elif record.topic == SUBJECT_RECEIPTS.name:
+            if record.topic == SUBJECT_RECEIPTS.name:
                 self._outcomes.put_receipt(record.value)
             else:
                 fact = dict(record.headers).get(_ID, b"").decode(errors="replace")
@@ -85,6 +75,4 @@ async def _start(broker: PartitionReader) -> dict[Partition, int]:
         first = await broker.beginning_offsets(partitions)
         last = await broker.end_offsets(partitions)
         positions |= {one: max(first[one], last[one] - BACKLOG) for one in partitions}
-    for one in await broker.partitions(PUBLISHER_REGISTERED.name):
-        positions[one] = -1
     return positions

@@ -127,13 +127,23 @@ class Store(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SignedKey:
+class SignedKey(Protocol):
     """The office-signed record that publishes an intake key, exactly as in the log."""
 
-    key: bytes
-    headers: tuple[Header, ...]
-    value: bytes
+    @property
+    def key(self) -> bytes:
+        """Record key."""
+        ...
+
+    @property
+    def headers(self) -> tuple[Header, ...]:
+        """Record headers, the office's signature among them."""
+        ...
+
+    @property
+    def value(self) -> bytes:
+        """A `BackboneKeyPublished` as written."""
+        ...
 
 
 class Tables(PublisherKeys, Protocol):
@@ -143,7 +153,7 @@ class Tables(PublisherKeys, Protocol):
         """The version in force."""
         ...
 
-    def intake_keys(self) -> tuple[SignedKey, ...]:
+    def intake_keys(self) -> Sequence[SignedKey]:
         """The published intake keys that are not retired, newest last."""
         ...
 
@@ -176,9 +186,13 @@ class Outcomes(Protocol):
     async def wait(
         self,
         registration: str,
+        place: Appended,
         timeout: float,  # noqa: ASYNC109 - a limit to waiting
     ) -> RegistrationOutcome | None:
-        """The outcome once it is known and committed; None when the time is up."""
+        """The outcome of the registration appended at `place`, once it is known and committed.
+
+        None when the time is up.
+        """
         ...
 
     def find(self, registration: str) -> RegistrationOutcome | None:
@@ -191,6 +205,10 @@ class Registrar(Protocol):
 
     async def submit(self, *, subject: str, type_: str, id_: str, body: bytes) -> Appended:
         """Seals a registration and appends it to `dpp.subject.submitted`."""
+        ...
+
+    def forget_session(self) -> None:
+        """Opens another session next time: the stage does not accept this one."""
         ...
 
 

@@ -47,6 +47,10 @@ class SessionRegistrar:
             SUBJECT_SUBMITTED.name, key=record.key, headers=record.headers, value=record.value
         )
 
+    def forget_session(self) -> None:
+        """Opens another session next time: the stage does not accept this one."""
+        self._session = None
+
     async def session(self) -> Session:
         """The session in use; a new one is durable before it is used.
 

@@ -15,7 +15,7 @@ from stdnum.exceptions import ValidationError as InvalidNumber
 from consumers.api import forms, metrics
 from consumers.api.callers import subject_of
 from consumers.api.ports import Dependencies, RegistrationOutcome
-from consumers.api.problems import FieldIssue, Problem
+from consumers.api.problems import FieldIssue, Problem, unavailable
 from consumers.api.tokens import Principal
 from schemas import subject as s
 from schemas.canonical import lp
@@ -25,6 +25,10 @@ from schemas.sealing.pseudonym import party_pseudonym
 TYPES: Final[dict[type[s.Registration], str]] = {m: name for name, m in s.REGISTRATIONS.items()}
 MAX_ID_CHARS: Final = 36
 _RANDOM_BYTES: Final = 9
+_OURS: Final = frozenset(
+    {"SESSION_UNKNOWN", "SESSION_EXPIRED", "SEAL_BROKEN", "PUBLISHER_UNKNOWN", "CONTRACT_NOT_VALID"}
+)
+"""Refusals that are the registrar's fault, not the caller's: another session may mend them."""
 _MARK_BYTES: Final = 7
 
 
@@ -86,7 +90,8 @@ async def register(
     """Submits a registration and waits for its outcome; answers 201 or 202.
 
     Raises:
-        Problem: 400 malformed, 403 a role that registers nothing, 422 refused by the stage.
+        Problem: 400 malformed, 403 a role that registers nothing, 422 refused by the stage, 503
+            the stage does not accept the registrar's session.
     """
     number = form.patient or principal.niss
     if number is None:
@@ -97,11 +102,14 @@ async def register(
     seed = uuid.UUID(deps.new_id()).bytes
     # Bytes 6 and 8 of a random UUID hold its version, so the seed is spread first.
     id_ = new_id(await deps.vault.root_key("cursor"), owner, hashlib.sha256(seed).digest())
-    await deps.registrar.submit(
+    place = await deps.registrar.submit(
         subject=subject, type_=TYPES[type(body)], id_=id_, body=body.write()
     )
-    outcome = await deps.outcomes.wait(id_, deps.settings.registration_timeout)
+    outcome = await deps.outcomes.wait(id_, place, deps.settings.registration_timeout)
     answer = describe(id_, outcome)
+    if any(error.code in _OURS for error in answer.errors):
+        deps.registrar.forget_session()
+        raise unavailable("unavailable")
     status = {"committed": 201, "refused": 422}.get(answer.state, 202)
     metrics.REGISTRATIONS.labels(form.kind, str(status)).inc()
     if answer.state == "refused":

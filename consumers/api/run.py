@@ -14,10 +14,9 @@ import uvicorn
 from psycopg import OperationalError
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from consumers.api.adapters import FollowedTables, KafkaLog, Readiness, WaiterPositions
+from consumers.api.adapters import KafkaLog, Readiness, WaiterPositions
 from consumers.api.app import create_app
 from consumers.api.follower import Follower
-from consumers.api.intake import IntakeKeyBook
 from consumers.api.outcomes import OutcomeBook
 from consumers.api.ports import ApiSettings, Dependencies
 from consumers.api.registrar import NoIntakeKey, SessionRegistrar
@@ -112,27 +111,26 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
         _following(settings, office) as tables,
         _waiting(settings, connections) as waiter,
     ):
-        outcomes, keys = OutcomeBook(), IntakeKeyBook(office)
-        async with _followed(Follower(settings, outcomes, keys)) as follower:
+        outcomes = OutcomeBook()
+        async with _followed(Follower(settings, outcomes)) as follower:
             log = await _log_of(writer, broker)
-            followed = FollowedTables(tables, keys)
             receipts = len(log.partitions(topics.DISPENSATION_RECEIPTS.name))
             store = PostgresStore(connections, receipts)
             issuer = _dev_issuer(settings)
             registrar = SessionRegistrar(
-                key=_registrar_key(settings), log=log, tables=followed, clock=_now
+                key=_registrar_key(settings), log=log, tables=tables, clock=_now
             )
             yield Dependencies(
                 vault=PostgresVault(vault_pool, load_kek(settings)),
-                tables=followed,
+                tables=tables,
                 log=log,
                 positions=WaiterPositions(waiter),
                 store=store,
                 outcomes=outcomes,
                 registrar=registrar,
-                verifier=_verifier(settings, issuer, followed),
+                verifier=_verifier(settings, issuer, tables),
                 products=catalogue.by_cnk(),
-                health=Readiness(log=log, store=store, follower=follower, keys=keys),
+                health=Readiness(log=log, store=store, follower=follower, tables=tables),
                 clock=_now,
                 new_id=_new_id,
                 dev_issuer=issuer,
@@ -173,7 +171,7 @@ def _dev_issuer(settings: Settings) -> DevIssuer | None:
 
 
 def _verifier(
-    settings: Settings, dev_issuer: DevIssuer | None, tables: FollowedTables
+    settings: Settings, dev_issuer: DevIssuer | None, tables: BroadcastTables
 ) -> TokenVerifier:
     issuers: tuple[TrustedIssuer, ...] = (dev_issuer.trusted(),) if dev_issuer else ()
     if settings.issuers_file is not None:

@@ -171,9 +171,7 @@ def _number(drafts: list[Draft]) -> None:
             draft.number = draft.host.number
 
 
-def _planned(
-    sender: str, epoch: str, draft: Draft, noticed: int, closed: int
-) -> PlannedSubmission:
+def _planned(sender: str, epoch: str, draft: Draft, noticed: int, closed: int) -> PlannedSubmission:
     return PlannedSubmission(
         kind=draft.kind,
         sender=sender,

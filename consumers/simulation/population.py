@@ -188,9 +188,7 @@ def _sex(rng: random.Random) -> Literal["female", "male"]:
     return "female" if rng.random() < 0.5 else "male"  # noqa: PLR2004 - a coin
 
 
-def _person(
-    rng: random.Random, numbers: _Numbers, pharmacies: list[str], habit: Habit
-) -> Person:
+def _person(rng: random.Random, numbers: _Numbers, pharmacies: list[str], habit: Habit) -> Person:
     sex = _sex(rng)
     return Person(
         niss=numbers.person(sex),

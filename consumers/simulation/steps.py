@@ -81,9 +81,7 @@ def revocation(planner: Planner, host: Draft) -> None:
 def revocation_of_revoked(planner: Planner, host: Draft) -> None:
     """A second revocation, of what the first one left."""
     first = _revoke(planner, host, "revocation", "recorded")
-    second = _revoke(
-        planner, host, "revocation_of_revoked", "rejected", "LINE_REVOKED", replaces=2
-    )
+    second = _revoke(planner, host, "revocation_of_revoked", "rejected", "LINE_REVOKED", replaces=2)
     second.place = second.slot = first.place + 0.1
 
 
@@ -181,9 +179,7 @@ def niss_checksum(planner: Planner, host: Draft) -> None:
     person = replace(host.visit.person, niss=f"{number[:9]}{check:02d}")
     late = planner.lateness(host.visit.delivered_at)
     visit = replace(host.visit, person=person)
-    planner.add(
-        planner.refused("niss_checksum", visit, host.place - 0.5, "NISS_INVALID", *late)
-    )
+    planner.add(planner.refused("niss_checksum", visit, host.place - 0.5, "NISS_INVALID", *late))
 
 
 def visit_guid(planner: Planner, host: Draft) -> None:
@@ -362,9 +358,7 @@ def _correct(
     draft.type = CORRECT
     draft.body = CorrectBody(**shared, patient=patient, lines=(corrected,)).write()
     _claim(planner, draft, ExpectedLine(corrected.dguid, result, codes), replaces, "corrected")
-    draft.expected = replace(
-        draft.expected, codes=planner.lateness(visit.delivered_at)
-    )
+    draft.expected = replace(draft.expected, codes=planner.lateness(visit.delivered_at))
     return planner.add(draft)
 
 

@@ -4,7 +4,7 @@ Only the registrar submits here; whoever else does gets a rejection receipt. The
 letters: the submission itself stays as long as one would.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
@@ -16,7 +16,7 @@ from projections.folds.publishers import (
     session_fault,
 )
 from schemas import topics
-from schemas.keyvault import KeyVault, SubjectSecret
+from schemas.keyvault import IntakeKey, KeyVault, SubjectSecret
 from schemas.policy import PolicyName, PolicyVersion
 from schemas.publisher import REGISTRAR
 from schemas.sealing import SealBroken
@@ -99,7 +99,8 @@ class SubjectStage:
             BrokerUnavailable: the tables cannot catch up.
         """
         await self._tables.catch_up()
-        senders = {one.offset: await self._sender(one) for one in batch}
+        intake = await self._vault.intake_keys()
+        senders = {one.offset: self._sender(one, intake) for one in batch}
         subjects = {one.offset: self._subject(one, senders[one.offset]) for one in batch}
         wanted = {subject for subject in subjects.values() if subject is not None}
         secrets = await self._vault.subject_secrets(wanted) if wanted else {}
@@ -130,35 +131,40 @@ class SubjectStage:
         opened = admission.admit(submission, sender, self._partitions)
         return opened.subject if isinstance(opened, Opened) else None
 
-    async def _sender(self, submission: Submission) -> Sender:
+    def _sender(self, submission: Submission, intake: Mapping[str, IntakeKey]) -> Sender:
         at = submission.appended_at
         registrar = self._tables.publisher(REGISTRAR)
+        if registrar is None or registrar.kind != REGISTRAR or registrar.enrolled_at > at:
+            registrar = None
         type_ = admission.event_type(submission) or ""
         allowed = registrar is not None and may_submit(registrar, type_, at)
-        return Sender(registrar is not None, allowed, await self._session(submission))
+        return Sender(registrar is not None, allowed, self._session(submission, intake))
 
-    async def _session(self, submission: Submission) -> SessionView | None:
+    def _session(
+        self, submission: Submission, intake: Mapping[str, IntakeKey]
+    ) -> SessionView | None:
+        at = submission.appended_at
         name = admission.session_id(submission)
         entry = None if name is None else self._tables.session(name)
-        if name is None or entry is None or entry.appended_at > submission.appended_at:
+        if entry is None or entry.appended_at > at:
             return None
         publisher = entry.opened.publisher
-        fault = session_fault(entry, self._tables.publisher(publisher), submission.appended_at)
+        fault = session_fault(entry, self._tables.publisher(publisher), at)
         if fault is not None or publisher != REGISTRAR:
-            return SessionView(publisher, fault is None, None)
-        return SessionView(publisher, valid=True, key=await self._session_key(entry))
+            return SessionView(publisher, valid=fault is None, key=None)
+        return SessionView(publisher, valid=True, key=self._session_key(entry, intake))
 
-    async def _session_key(self, entry: SessionEntry) -> bytes | None:
+    def _session_key(self, entry: SessionEntry, intake: Mapping[str, IntakeKey]) -> bytes | None:
         """The opened key, cached; None if the registrar sealed it to no intake key of ours."""
         opened = entry.opened
         cached = self._session_keys.get(opened.session)
         if cached is not None:
             return cached
-        intake = (await self._vault.intake_keys()).get(opened.intake_key)
-        if intake is None:
+        private = intake.get(opened.intake_key)
+        if private is None:
             return None
         try:
-            key = unseal_session_key(opened, intake.private_key)
+            key = unseal_session_key(opened, private.private_key)
         except SealBroken:
             return None
         if len(self._session_keys) >= _MAX_SESSION_KEYS:

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from pydantic import SecretStr
+
 from infra.kafka import Partition, Producer, producer, reader
 from infra.kafka_admin import admin
 from infra.keys.memory import MemoryVault
@@ -71,8 +73,11 @@ class Output:
                 "sourceoffset": str(self.source[0]),
                 "sourceordinal": str(self.source[1]),
             }
-        id_ = self.ce_id or f"quality/{self.partition}/{self.source}"
-        return Envelope(id_, "/quality", self.type, NOON, extensions=extensions).headers()
+        return Envelope(self.id, "/quality", self.type, NOON, extensions=extensions).headers()
+
+    @property
+    def id(self) -> str:
+        return self.ce_id or f"quality/{self.partition}/{self.source}"
 
 
 @dataclass(slots=True)
@@ -220,7 +225,7 @@ class _Abort(Exception):
 @asynccontextmanager
 async def opened(settings: Settings, dsn: str, topic: str) -> AsyncIterator[World]:
     """A world with an empty topic and migrated tables."""
-    own = settings.model_copy(update={"postgres_dsn": type(settings.postgres_dsn)(dsn)})  # type: ignore[misc] - SecretStr of the same kind
+    own = settings.model_copy(update={"postgres_dsn": SecretStr(dsn)})
     await migrate([migrations(own)])
     async with admin(own) as administration:
         await administration.create(

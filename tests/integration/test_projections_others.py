@@ -1,0 +1,277 @@
+"""Access state, access log and quality on the real broker and database, and their reads."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from infra.settings import Settings
+from projections import quality_queries, queries
+from projections.access import AccessFacts, Exclusion, Link, Mandate
+from projections.folds import access_state
+from projections.shells import AccessLog, AccessState, Quality
+from schemas import subject
+from schemas.audit import ACCESS_DECIDED, AccessDecided
+from schemas.receipts import (
+    GAP_CLOSED,
+    GAP_NOTICED,
+    RECEIPT,
+    GapClosed,
+    GapNoticed,
+    Issue,
+    LineOutcome,
+    Receipt,
+    SubmissionRef,
+)
+from tests.integration.projections_world import (
+    NOON,
+    PHARMACY,
+    Output,
+    World,
+    opened,
+    running,
+    subject_of,
+)
+
+pytestmark = pytest.mark.integration
+
+ANN, DOCTOR, HOLDER = subject_of("ann"), subject_of("doctor"), subject_of("holder")
+LATER = datetime(2027, 3, 1, tzinfo=UTC)
+COMMON = {
+    "subject": ANN,
+    "generation": 1,
+    "author_role": "patient",
+    "author": ANN,
+    "sealed": "AAAA",
+}
+
+
+@pytest.fixture
+async def world(settings: Settings, fresh_database: str, topic: str) -> AsyncIterator[World]:
+    async with opened(settings, fresh_database, topic) as made:
+        yield made
+
+
+def registered(world: World, model: type[subject.SubjectFact], **members: object) -> Output:
+    fact = model.model_validate({**COMMON, **members})
+    return world.facts.output(subject.SUBJECT_FACT_TYPES[model], fact)
+
+
+async def state_of(world: World, *facts: Output) -> AccessFacts:
+    async with running(world, AccessState(world.topic)):
+        await world.publish(facts)
+        await world.caught_up("access_state")
+    return await queries.access_facts(world.connection, subject=ANN, at=NOON)
+
+
+def link(world: World, name: str, until: datetime = LATER) -> Output:
+    return registered(
+        world,
+        subject.LinkDeclared,
+        link=name,
+        party=DOCTOR,
+        party_kind="professional",
+        link_type="consultation",
+        valid_from=NOON,
+        valid_until=until,
+    )
+
+
+def grant(world: World, name: str) -> Output:
+    return registered(
+        world,
+        subject.MandateGranted,
+        mandate=name,
+        holder=HOLDER,
+        holder_kind="citizen",
+        mandate_type="prescription",
+    )
+
+
+async def test_nothing_registered_is_nothing_granted(world: World) -> None:
+    assert await state_of(world) == AccessFacts()
+
+
+async def test_consent_that_is_given_withdrawn_and_given_again_rests_on_the_last(
+    world: World,
+) -> None:
+    given = registered(world, subject.ConsentGiven)
+    withdrawn = registered(world, subject.ConsentWithdrawn)
+    again = registered(world, subject.ConsentGiven)
+    facts = await state_of(world, given, withdrawn, again)
+    assert facts.consent == again.id
+    everything = await queries.registrations_of(world.connection, subject=ANN, ended=True)
+    assert sorted(row.ended_at is None for row in everything) == [False, True]
+
+
+async def test_links_exclusions_and_accepted_mandates_are_facts_of_a_decision(
+    world: World,
+) -> None:
+    facts = await state_of(
+        world,
+        link(world, "link-one"),
+        link(world, "link-over", until=NOON),
+        registered(
+            world,
+            subject.ExclusionPut,
+            exclusion="exclusion-one",
+            party=DOCTOR,
+            party_kind="professional",
+        ),
+        grant(world, "mandate-one"),
+        grant(world, "mandate-two"),
+        registered(world, subject.MandateAccepted, mandate="mandate-one", author=HOLDER),
+    )
+    assert facts.links == (Link("link-one", DOCTOR, "consultation", NOON, LATER),)
+    assert facts.exclusions == (Exclusion("exclusion-one", DOCTOR),)
+    assert facts.mandates == (Mandate("mandate-one", HOLDER, "prescription"),)
+    (mandator,) = await queries.mandators(world.connection, holder=HOLDER)
+    assert (mandator.subject, mandator.mandate) == (ANN, "mandate-one")
+    held = await queries.mandates_of(world.connection, holder=HOLDER)
+    assert [(row.id, row.accepted_at is None) for row in held] == [
+        ("mandate-one", False),
+        ("mandate-two", True),
+    ]
+
+
+async def test_what_is_ended_is_no_fact_any_more_but_can_be_listed(world: World) -> None:
+    facts = await state_of(
+        world,
+        link(world, "link-one"),
+        registered(world, subject.LinkRevoked, link="link-one"),
+        grant(world, "mandate-one"),
+        registered(world, subject.MandateAccepted, mandate="mandate-one"),
+        registered(world, subject.MandateEnded, mandate="mandate-one"),
+    )
+    assert facts == AccessFacts()
+    assert await queries.registrations_of(world.connection, subject=ANN) == []
+    over = await queries.registrations_of(world.connection, subject=ANN, ended=True)
+    assert [(row.kind, row.variety) for row in over] == [
+        ("link", "consultation"),
+        ("mandate", "prescription"),
+    ]
+    assert await queries.mandators(world.connection, holder=HOLDER) == []
+
+
+async def test_mandates_are_asked_for_a_subject_or_a_holder(world: World) -> None:
+    with pytest.raises(ValueError, match="needs a subject or a holder"):
+        await queries.mandates_of(world.connection)
+
+
+async def test_the_tables_of_access_state_have_the_columns_that_its_fold_fills(
+    world: World,
+) -> None:
+    found: dict[str, dict[str, str]] = {}
+    for table, column, kind in await world.rows(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns"
+        " WHERE table_schema = 'access_state_v1' ORDER BY ordinal_position"
+    ):
+        name = str(kind).replace("timestamp with time zone", "timestamptz")
+        found.setdefault(str(table), {})[str(column)] = name
+    assert found == access_state.TABLES
+
+
+def decision(number: int, at: datetime = NOON) -> Output:
+    event = AccessDecided(
+        decision="deny",
+        reason="no_link",
+        subject=ANN,
+        reader=DOCTOR,
+        role="caregiver",
+        purpose="history",
+        decided_at=at,
+        policy_version="access/1",
+        sealed_reader="AAAA",
+    )
+    return Output(0, ACCESS_DECIDED, event.write(), None, ce_id=f"decision-{number}")
+
+
+async def test_the_access_log_is_paged_latest_first_and_holds_a_doubled_event_once(
+    world: World,
+) -> None:
+    async with running(world, AccessLog(world.topic)):
+        await world.publish([decision(1), decision(2), decision(2), decision(3, LATER)])
+        await world.caught_up("access_log")
+    first = await queries.access_log(world.connection, subject=ANN, start=NOON, limit=2)
+    rest = await queries.access_log(
+        world.connection,
+        subject=ANN,
+        start=NOON,
+        limit=9,
+        after=(first[-1].decided_at, first[-1].ce_id),
+    )
+    assert [row.ce_id for row in [*first, *rest]] == ["decision-3", "decision-1", "decision-2"]
+    assert await queries.access_log(world.connection, subject=DOCTOR, start=NOON, limit=9) == []
+
+
+def receipt(world: World, offset: int, code: str | None = None) -> Output:
+    issues = (
+        ()
+        if code is None
+        else (Issue(code=code, severity="reject", scope="line", fault_class="FUNCTIONAL", path=""),)
+    )
+    body = Receipt(
+        outcome="accepted" if code is None else "rejected",
+        submission=SubmissionRef(
+            partition=0, offset=offset, appended_at=NOON, source=f"/pharmacies/{PHARMACY}"
+        ),
+        lines=(
+            LineOutcome(
+                path="/lines/0", outcome="rejected" if issues else "recorded", issues=issues
+            ),
+        ),
+    )
+    return world.facts.output(RECEIPT, body)
+
+
+async def test_a_pharmacy_finds_its_receipts_gaps_and_counts(world: World) -> None:
+    gap = GapNoticed(publisher=PHARMACY, epoch="e", first=2, last=3)
+    closed = GapClosed(publisher=PHARMACY, epoch="e", number=3)
+    outputs = [
+        receipt(world, 0),
+        world.facts.output(GAP_NOTICED, gap),
+        receipt(world, 1, "cnk_checksum"),
+        world.facts.output(GAP_CLOSED, closed),
+    ]
+    async with running(world, Quality(world.topic)):
+        await world.publish(outputs)
+        await world.caught_up("quality")
+    connection = world.connection
+    letters = await quality_queries.receipts(connection, pharmacy=PHARMACY, partition=0, limit=3)
+    more = await quality_queries.receipts(
+        connection, pharmacy=PHARMACY, partition=0, after=letters[-1].offset, limit=3
+    )
+    assert [one.type for one in [*letters, *more]] == [one.type for one in outputs]
+    assert [one.body for one in [*letters, *more]] == [one.body for one in outputs]
+    one = await quality_queries.receipt_of(
+        connection, pharmacy=PHARMACY, partition=0, source_offset=1
+    )
+    assert one is not None
+    assert Receipt.read(one.body).outcome == "rejected"
+    (found,) = await quality_queries.gaps(connection, pharmacy=PHARMACY)
+    assert (found.closed, found.is_open) == ([3], True)
+    for summary in (
+        await quality_queries.quality_summary(connection, pharmacy=PHARMACY),
+        await quality_queries.quality_summary(connection),
+    ):
+        assert summary.outcomes == {"accepted": 1, "rejected": 1}
+        assert (summary.lines_recorded, summary.lines_rejected) == (1, 1)
+        assert summary.rejections == {"cnk_checksum": 1}
+        assert (summary.open_numbers, summary.last_seen) == (1, NOON)
+
+
+async def test_several_projections_run_beside_each_other_and_one_that_stops_leaves_the_others(
+    world: World,
+) -> None:
+    async with running(world, AccessState(world.topic), Quality(world.topic)) as runner:
+        await world.publish([receipt(world, 0)])
+        await world.caught_up("quality")
+        await world.publish([receipt(world, 1)])
+        await world.caught_up("quality")
+        shown = [part for part in runner.health.snapshot().values() if isinstance(part, dict)]
+        assert not runner.health.ready
+        assert not runner.task.done()
+    assert [part["state"] for part in shown] == ["stopped", "running"]
+    failure = await queries.failure(world.connection, projection="access_state")
+    assert failure is not None
+    assert failure.category == "unknown_type"

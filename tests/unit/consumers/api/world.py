@@ -1,0 +1,489 @@
+"""A whole API over memory: fakes that record the order in which they are asked."""
+
+import asyncio
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+
+from consumers.api.app import create_app
+from consumers.api.cursors import SortKey
+from consumers.api.outcomes import OutcomeBook
+from consumers.api.ports import ApiSettings, Appended, Dependencies, Header, PositionTimeout
+from consumers.api.tokens import TokenVerifier, TrustedIssuer
+from consumers.catalogue import catalogue
+from infra.keys.memory import MemoryVault
+from projections.access import AccessFacts
+from projections.quality_queries import ReceiptRow
+from projections.queries import AccessLogRow, HistoryRow, RegistrationRow
+from schemas.audit import AccessDecided
+from schemas.brussels import day_of
+from schemas.dispensation import REGISTERED, LineContent, MedicinalProduct, Posology
+from schemas.envelope import Envelope
+from schemas.keyvault import PeriodSecret, Shredded, SubjectSecret
+from schemas.model import Model
+from schemas.partitioning import partition_for
+from schemas.policy import PolicyName, PolicyVersion, baseline
+from schemas.publisher import BACKBONE_KEY_PUBLISHED, BackboneKeyPublished
+from schemas.sealing import b64decode, b64encode
+from schemas.sealing.facts import (
+    access_associated_data,
+    access_keys,
+    record_associated_data,
+    record_keys,
+    seal,
+)
+from schemas.sealing.office import sign
+from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
+from schemas.sealing.session import intake_public_bytes
+from schemas.subject import Author, Party, SubjectContent
+from schemas.topics import ACCESS_AUDITED
+from streams.intake.keys import SigningKey
+
+NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+AUDIENCE = "https://api.dpp.be"
+ISSUER = "https://issuer.test"
+PARTITIONS = 4
+ANN = "85000000138"
+BOB = "70000000150"
+NOBODY = "60000000147"
+DOCTOR = "10000106001"
+PHARMACIST = "20000194001"
+PHARMACY = "80000551"
+OTHER_PHARMACY = "27457532"
+CNK = "0041020"
+POSOLOGY = "1 tablet at noon"
+
+
+class Down(Exception):
+    """What an adapter raises when its server does not answer."""
+
+
+class RecordingVault(MemoryVault):
+    def __init__(self, trace: list[str]) -> None:
+        super().__init__()
+        self._trace = trace
+
+    async def root_key(self, name: Any) -> bytes:
+        self._trace.append(f"root_key:{name}")
+        return await super().root_key(name)
+
+    async def find_subject_secrets(
+        self, wanted: Collection[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], SubjectSecret | Shredded]:
+        self._trace.append("find_subject_secrets")
+        return await super().find_subject_secrets(wanted)
+
+
+@dataclass
+class FakeLog:
+    trace: list[str]
+    appended: list[tuple[str, bytes, list[Header], bytes]] = field(default_factory=list)
+    down: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)
+    end: int = 7
+
+    async def append(
+        self, topic: str, *, key: bytes, headers: Sequence[Header], value: bytes
+    ) -> Appended:
+        self.trace.append(f"append:{topic}")
+        if topic in self.stuck:
+            await asyncio.Event().wait()
+        if topic in self.down:
+            raise Down
+        self.appended.append((topic, key, list(headers), value))
+        return Appended(self.partition_of(topic, key), len(self.appended) - 1)
+
+    async def stable_ends(self, topic: str, partitions: Collection[int]) -> Mapping[int, int]:
+        self.trace.append(f"stable_ends:{','.join(map(str, sorted(partitions)))}")
+        if "ends" in self.down:
+            raise Down
+        return dict.fromkeys(partitions, self.end)
+
+    def partition_of(self, topic: str, key: bytes) -> int:
+        return partition_for(key, PARTITIONS)
+
+    def partitions(self, topic: str) -> range:
+        return range(PARTITIONS)
+
+    def audited(self) -> list[AccessDecided]:
+        return [AccessDecided.read(v) for t, _, _, v in self.appended if t == ACCESS_AUDITED.name]
+
+
+@dataclass
+class FakePositions:
+    trace: list[str]
+    reached: int = 7
+
+    async def wait(
+        self, projection: str, topic: str, partition: int, position: int, timeout: float
+    ) -> int:
+        self.trace.append(f"wait:{projection}:{position}")
+        if position > self.reached:
+            raise PositionTimeout
+        return self.reached
+
+    def current(self, projection: str, topic: str, partition: int) -> int:
+        return self.reached
+
+
+@dataclass
+class FakeStore:
+    trace: list[str]
+    lines: list[HistoryRow] = field(default_factory=list)
+    facts: dict[str, AccessFacts] = field(default_factory=dict)
+    registered: list[RegistrationRow] = field(default_factory=list)
+    accesses: list[AccessLogRow] = field(default_factory=list)
+    letters: list[ReceiptRow] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    async def history(
+        self,
+        *,
+        subject: str,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        after: SortKey | None,
+        as_of: Mapping[int, int],
+    ) -> list[HistoryRow]:
+        self.trace.append("history")
+        self.asked.append(subject)
+        rows = [
+            r
+            for r in self.lines
+            if r.subject == subject
+            and start <= r.delivered_at < end
+            and r.offset < as_of[r.partition]
+        ]
+        return _page(rows, after, limit)
+
+    async def own_lines(
+        self,
+        *,
+        pharmacy: str,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        after: SortKey | None,
+        as_of: Mapping[int, int],
+    ) -> list[HistoryRow]:
+        self.trace.append("own_lines")
+        rows = [r for r in self.lines if r.pharmacy == pharmacy and start <= r.delivered_at < end]
+        return _page(rows, after, limit)
+
+    async def access_facts(self, *, subject: str, at: datetime) -> AccessFacts:
+        self.trace.append("access_facts")
+        return self.facts.get(subject, AccessFacts())
+
+    async def mandates_held(self, *, holder: str) -> list[RegistrationRow]:
+        return [r for r in self.registered if r.kind == "mandate" and r.party == holder]
+
+    async def registrations_of(self, *, subject: str) -> list[RegistrationRow]:
+        return [r for r in self.registered if r.subject == subject]
+
+    async def access_log(
+        self, *, subject: str, start: datetime, limit: int, after: SortKey | None
+    ) -> list[AccessLogRow]:
+        rows = sorted(
+            (r for r in self.accesses if r.subject == subject),
+            key=lambda r: (-r.decided_at.timestamp(), r.ce_id),
+        )
+        if after is not None:
+            mark = (-after.at.timestamp(), after.parts[0])
+            rows = [r for r in rows if (-r.decided_at.timestamp(), r.ce_id) > mark]
+        return rows[:limit]
+
+    async def receipts(self, *, pharmacy: str, after: int, limit: int) -> list[ReceiptRow]:
+        return [r for r in self.letters if r.offset > after][:limit]
+
+
+def _page(rows: list[HistoryRow], after: SortKey | None, limit: int) -> list[HistoryRow]:
+    def key(row: HistoryRow) -> tuple[float, str, str, int]:
+        return (-row.delivered_at.timestamp(), row.pharmacy, row.dguid, row.version)
+
+    ordered = sorted(rows, key=key)
+    if after is not None:
+        mark = (-after.at.timestamp(), *after.parts, after.number)
+        ordered = [row for row in ordered if key(row) > mark]
+    return ordered[:limit]
+
+
+@dataclass(frozen=True)
+class Signed:
+    key: bytes
+    headers: tuple[Header, ...]
+    value: bytes
+
+
+@dataclass
+class FakeTables:
+    keys: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    intake: tuple[Signed, ...] = ()
+
+    def active_key(self, publisher: str, key_id: str, at: datetime) -> bytes | None:
+        return self.keys.get((publisher, key_id))
+
+    def policy(self, name: PolicyName, at: datetime) -> PolicyVersion:
+        return baseline(name)
+
+    def intake_keys(self) -> tuple[Signed, ...]:
+        return self.intake
+
+
+@dataclass
+class FakeRegistrar:
+    submitted: list[tuple[str, str, str, bytes]] = field(default_factory=list)
+    forgotten: int = 0
+
+    async def submit(self, *, subject: str, type_: str, id_: str, body: bytes) -> Appended:
+        self.submitted.append((subject, type_, id_, body))
+        return Appended(0, len(self.submitted) - 1)
+
+    def forget_session(self) -> None:
+        self.forgotten += 1
+
+
+@dataclass
+class FakeHealth:
+    failing: list[str] = field(default_factory=list)
+
+    async def failures(self) -> list[str]:
+        return self.failing
+
+
+class World:
+    """Everything behind one app; change the fakes, then ask."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.trace: list[str] = []
+        self.vault = RecordingVault(self.trace)
+        self.log = FakeLog(self.trace)
+        self.positions = FakePositions(self.trace)
+        self.store = FakeStore(self.trace)
+        self.tables = FakeTables()
+        self.outcomes = OutcomeBook()
+        self.registrar = FakeRegistrar()
+        self.health = FakeHealth()
+        self.now = NOW
+        self.issuer_key = OKPKey.generate_key("Ed25519", {"kid": "issuer-1"})
+        self.publisher_key = SigningKey.generate("pharmacy-1")
+        self.tables.keys[PHARMACY, "pharmacy-1"] = self.publisher_key.public_bytes
+        self.office = SigningKey.generate("office-1")
+        numbers = itertools.count(1)
+        limits = ApiSettings(registration_timeout=0.05, audit_timeout=0.2, stream_poll=0.01)
+        self.deps = Dependencies(
+            vault=self.vault,
+            tables=self.tables,
+            log=self.log,
+            positions=self.positions,
+            store=self.store,
+            outcomes=self.outcomes,
+            registrar=self.registrar,
+            verifier=self.verifier(),
+            products=catalogue.by_cnk(),
+            health=self.health,
+            clock=lambda: self.now,
+            new_id=lambda: f"00000000-0000-4000-8000-{next(numbers):012d}",
+            settings=replace(limits, **settings),
+            unavailable_errors=(Down,),
+        )
+        self.app = create_app(self.deps)
+
+    def trusted(self) -> TrustedIssuer:
+        public = self.issuer_key.as_dict(private=False)
+        return TrustedIssuer(
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            algorithms=("Ed25519",),
+            keys=({name: str(value) for name, value in public.items()},),
+        )
+
+    def verifier(self) -> TokenVerifier:
+        return TokenVerifier(
+            issuers=(self.trusted(),),
+            publishers=self.tables,
+            audience=AUDIENCE,
+            clock=lambda: self.now,
+        )
+
+    def token(self, role: str, **claims: str) -> str:
+        body: dict[str, Any] = {
+            "iss": ISSUER,
+            "sub": "somebody",
+            "aud": AUDIENCE,
+            "iat": int(NOW.timestamp()),
+            "exp": int(NOW.timestamp()) + 3600,
+            "jti": "token-1",
+            "role": role,
+            **claims,
+        }
+        header = {"alg": "Ed25519", "typ": "at+jwt", "kid": "issuer-1"}
+        return jwt.encode(header, body, self.issuer_key, algorithms=["Ed25519"])
+
+    def patient(self, number: str = ANN) -> str:
+        return self.token("patient", niss=number)
+
+    def caregiver(self, number: str = DOCTOR) -> str:
+        return self.token("caregiver", nihdi=number, profession="physician")
+
+    def pharmacist(self) -> str:
+        return self.token(
+            "pharmacist", nihdi=PHARMACIST, profession="pharmacist", organisation=OTHER_PHARMACY
+        )
+
+    def pharmacy(self, number: str = PHARMACY) -> str:
+        return self.token("pharmacy", organisation=number)
+
+    async def ask(
+        self,
+        path: str,
+        token: str | None = None,
+        body: object = None,
+        *,
+        method: str = "POST",
+        content: bytes | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> httpx.Response:
+        given = list(headers)
+        if token is not None:
+            given.append(("Authorization", f"Bearer {token}"))
+        transport = httpx.ASGITransport(app=self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            if content is None and method == "POST":
+                return await client.post(path, json=body if body is not None else {}, headers=given)
+            return await client.request(method, path, content=content, headers=given)
+
+    async def subject(self, number: str) -> str:
+        return subject_pseudonym(await MemoryVault.root_key(self.vault, "pseudonym"), number)
+
+    async def professional(self, number: str = DOCTOR) -> str:
+        key = await MemoryVault.root_key(self.vault, "pseudonym")
+        return party_pseudonym(key, "professional", number)
+
+    async def organisation(self, number: str) -> str:
+        key = await MemoryVault.root_key(self.vault, "pseudonym")
+        return party_pseudonym(key, "organisation", number)
+
+    async def add_line(
+        self,
+        number: str = ANN,
+        *,
+        days_ago: int = 10,
+        pharmacy: str = PHARMACY,
+        cnk: str = CNK,
+    ) -> HistoryRow:
+        """A sealed line in the record, as the quality stage writes it."""
+        subject = await self.subject(number)
+        at = NOW - timedelta(days=days_ago)
+        secret = (await self.vault.subject_secrets([subject]))[subject]
+        period = (await self.vault.period_secrets([day_of(at)]))[day_of(at)]
+        assert isinstance(period, PeriodSecret)
+        index = len(self.store.lines)
+        dguid = f"00000000-0000-4000-9000-{index:012d}"
+        content = LineContent(
+            sguid="00000000-0000-4000-a000-000000000001",
+            pharmacy=pharmacy,
+            delivered_at=at,
+            product=MedicinalProduct(cnk=cnk),
+            units=2,
+            posology=Posology(text=POSOLOGY),
+            motivation="asked by the patient",
+        )
+        associated = record_associated_data(
+            type_=REGISTERED,
+            pharmacy=pharmacy,
+            dguid=dguid,
+            version=1,
+            subject=subject,
+            generation=secret.generation,
+            period=period.period,
+        )
+        keys = record_keys(secret.secret, period.secret, 1)
+        row = HistoryRow(
+            pharmacy=pharmacy,
+            dguid=dguid,
+            version=1,
+            status="registered",
+            event_type=REGISTERED,
+            ce_id=f"quality/0/{index}/0",
+            subject=subject,
+            generation=secret.generation,
+            period=period.period,
+            delivered_at=at,
+            sealed=b64decode(seal(keys, f"quality/0/{index}/0", associated, content.write())),
+            score=100,
+            warnings=(),
+            partition=0,
+            offset=index,
+        )
+        self.store.lines.append(row)
+        self.positions.reached = max(self.positions.reached, index + 1)
+        return row
+
+    async def add_registration(self, row: RegistrationRow, content: SubjectContent) -> None:
+        """A registration with its sealed content."""
+        sealed = await self.sealed(row.subject, row.event_type, row.ce_id, content)
+        self.store.registered.append(replace(row, sealed=sealed))
+
+    async def sealed(self, subject: str, type_: str, ce_id: str, content: Model) -> str:
+        secret = (await self.vault.subject_secrets([subject]))[subject]
+        associated = access_associated_data(type_=type_, subject=subject, generation=1)
+        return seal(access_keys(secret.secret, "access"), ce_id, associated, content.write())
+
+    def publish_intake_key(self) -> Signed:
+        """An intake key as the office publishes it."""
+        fact = BackboneKeyPublished(
+            key_id="intake-1",
+            purpose="intake",
+            public_key=b64encode(intake_public_bytes(bytes(range(96)))),
+        )
+        headers = Envelope(
+            id="1", source="/office", type=BACKBONE_KEY_PUBLISHED, time=NOW
+        ).headers()
+        value = fact.write()
+        signed = sign(self.office.private, b"backbone", headers, value)
+        record = Signed(b"backbone", tuple(signed), value)
+        self.tables.intake = (*self.tables.intake, record)
+        return record
+
+
+def mandate_row(subject: str, holder: str, *, accepted: bool = True) -> RegistrationRow:
+    """A mandate to `holder`, whose sealed content `add_registration` fills in."""
+    return RegistrationRow(
+        kind="mandate",
+        id="mandate-0001",
+        subject=subject,
+        generation=1,
+        ce_id="subject/0/5/0",
+        event_type="be.dpp.subject.mandate-granted.v1",
+        recorded_at=NOW - timedelta(days=3),
+        author_role="patient",
+        author=subject,
+        sealed="",
+        party=holder,
+        party_kind="citizen",
+        variety="prescription",
+        valid_from=None,
+        valid_until=None,
+        accepted_at=NOW - timedelta(days=2) if accepted else None,
+        ended_at=None,
+    )
+
+
+def granted_by(number: str, holder: str, name: str) -> SubjectContent:
+    """What the fact of a mandate seals."""
+    return SubjectContent(
+        author=Author(
+            role="patient",
+            person=Party(party_kind="citizen", number=number, name=name),
+            token_issuer=ISSUER,
+            token_id="t",
+        ),
+        party=Party(party_kind="citizen", number=holder),
+    )
