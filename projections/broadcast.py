@@ -76,6 +76,7 @@ class BroadcastTables:
         self._publishers: dict[str, PublisherEntry] = {}
         self._sessions: dict[str, SessionEntry] = {}
         self._signed: dict[str, SignedKey] = {}
+        self._counted: set[str] = set()
         self._early: list[tuple[SessionOpened, datetime]] = []
         self._policies: Policies = policies.initial()
         self._closing = AsyncExitStack()
@@ -280,6 +281,10 @@ class BroadcastTables:
     def _signed_by_office(self, record: Record) -> tuple[Envelope, bytes, bytes]:
         envelope, key, value = _event(record)
         verify(self._office, key, record.headers, value)
+        if envelope.id in self._counted:
+            # Appended a second time by somebody else, an old enrolment would undo an end.
+            raise _Untrusted("repeated")
+        self._counted.add(envelope.id)
         return envelope, key, value
 
 

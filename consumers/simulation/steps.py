@@ -4,6 +4,7 @@ Every function takes the planner and the draft of an ordinary visit that nothing
 on, so that what is planted here meets no other plant.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -205,7 +206,9 @@ def product_code(planner: Planner, host: Draft) -> None:
     """The check digit of a product code is wrong."""
     bad = f"{planner.rng.randrange(10**6):06d}"
     product = MedicinalProduct(cnk=bad + str((_luhn(bad) + planner.rng.randint(1, 9)) % 10))
-    _spoil(planner, host, "product_code", {"product": product}, "rejected", "CNK_INVALID")
+    _spoil(
+        planner, host, "product_code", {"product": product}, result="rejected", code="CNK_INVALID"
+    )
 
 
 def ingredient_code(planner: Planner, host: Draft) -> None:
@@ -214,37 +217,57 @@ def ingredient_code(planner: Planner, host: Draft) -> None:
     formula = bad + str((_luhn(bad) + 1) % 10)
     product = {"kind": "magistral", "formula_cnk": formula}
     _spoil(
-        planner, host, "ingredient_code", {"product": product}, "recorded", "COMPOUND_CNK_INVALID"
+        planner,
+        host,
+        "ingredient_code",
+        {"product": product},
+        result="recorded",
+        code="COMPOUND_CNK_INVALID",
     )
 
 
 def units_zero(planner: Planner, host: Draft) -> None:
     """A line without units."""
-    _spoil(planner, host, "units_zero", {"units": 0}, "rejected", "UNITS_ZERO")
+    _spoil(planner, host, "units_zero", {"units": 0}, result="rejected", code="UNITS_ZERO")
 
 
 def units_implausible(planner: Planner, host: Draft) -> None:
     """Far too many units, recorded with a warning."""
     units = planner.policy.units_max * planner.rng.randint(2, _TOO_MANY_UNITS)
-    _spoil(planner, host, "units_implausible", {"units": units}, "recorded", "UNITS_IMPLAUSIBLE")
+    _spoil(
+        planner,
+        host,
+        "units_implausible",
+        {"units": units},
+        result="recorded",
+        code="UNITS_IMPLAUSIBLE",
+    )
 
 
 def prescriber(planner: Planner, host: Draft) -> None:
     """The prescriber's number is none, recorded with a warning."""
     update = {"prescription": {"prescriber": "10000107001", "on_substance_name": False}}
-    _spoil(planner, host, "prescriber", update, "recorded", "PRESCRIBER_INVALID")
+    _spoil(planner, host, "prescriber", update, result="recorded", code="PRESCRIBER_INVALID")
 
 
 def prescription(planner: Planner, host: Draft) -> None:
     """The identifier of the prescription is none, recorded with a warning."""
     update = {"prescription": {"rid": "BEP012ABOI", "on_substance_name": False}}
-    _spoil(planner, host, "prescription", update, "recorded", "RID_INVALID")
+    _spoil(planner, host, "prescription", update, result="recorded", code="RID_INVALID")
 
 
 def line_guid(planner: Planner, host: Draft) -> None:
     """A line's identifier is none."""
     bad = _first(host).dguid.replace("-", "")
-    _spoil(planner, host, "line_guid", {"dguid": bad}, "rejected", "GUID_INVALID", no_guid=True)
+    _spoil(
+        planner,
+        host,
+        "line_guid",
+        {"dguid": bad},
+        result="rejected",
+        code="GUID_INVALID",
+        no_guid=True,
+    )
 
 
 def line_twice(planner: Planner, host: Draft) -> None:
@@ -292,10 +315,10 @@ def _spoil(
     planner: Planner,
     host: Draft,
     kind: str,
-    update: dict[str, object],
+    update: Mapping[str, object],
+    *,
     result: LineResult,
     code: str,
-    *,
     no_guid: bool = False,
 ) -> None:
     """Change the host's last line, which then has this result for this code."""
@@ -357,7 +380,7 @@ def _correct(
     patient = SubmittedPatient(niss=visit.person.niss)
     draft.type = CORRECT
     draft.body = CorrectBody(**shared, patient=patient, lines=(corrected,)).write()
-    _claim(planner, draft, ExpectedLine(corrected.dguid, result, codes), replaces, "corrected")
+    _claim(draft, ExpectedLine(corrected.dguid, result, codes), replaces, "corrected")
     draft.expected = replace(draft.expected, codes=planner.lateness(visit.delivered_at))
     return planner.add(draft)
 
@@ -383,13 +406,11 @@ def _revoke(
         replaces=replaces,
         reason="Registered by mistake",
     ).write()
-    _claim(planner, draft, ExpectedLine(named, result, codes), replaces, "revoked")
+    _claim(draft, ExpectedLine(named, result, codes), replaces, "revoked")
     return planner.add(draft)
 
 
-def _claim(
-    planner: Planner, draft: Draft, line: ExpectedLine, replaces: int, status: Status
-) -> None:
+def _claim(draft: Draft, line: ExpectedLine, replaces: int, status: Status) -> None:
     """Expect one line of a correction or revocation, without a finding about the message."""
     niss, moment = draft.visit.person.niss, draft.visit.delivered_at
     entered = line.outcome == "recorded"

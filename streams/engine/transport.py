@@ -7,9 +7,10 @@ the outputs, so this consumer never drops a batch because of what it believes to
 
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import faust
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -45,7 +46,7 @@ class Assignments(Protocol):
         ...
 
 
-class PassThrough(faust.Schema):  # type: ignore[type-arg] - generic in stubs only
+class PassThrough(faust.Schema[Any, Any]):
     """Leaves keys and values as they are: the value is a list of records."""
 
     def loads_key(self, app: Any, message: Any, **_kwargs: Any) -> Any:
@@ -70,7 +71,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that owns the group membership: heartbeats go on while the loop decides."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
-        self._assignor = driver.RoundRobinPartitionAssignor
+        self._assignor = RoundRobinPartitionAssignor
         return consumer(
             transport.dpp_settings,
             group=self.app.conf.id,
@@ -130,7 +131,7 @@ class BatchConsumer(driver.Consumer):
             last.offset,
             last.timestamp / 1000.0,
             last.timestamp_type,
-            None,  # type: ignore[arg-type] - headers stay with their records
+            None,  # headers stay with their records
             None,
             None,
             None,
@@ -139,13 +140,14 @@ class BatchConsumer(driver.Consumer):
             tp,
             generation_id=self.app.consumer_generation_id,
         )
-        message.value = [to_record(raw) for raw in batch]
+        batched: Any = message
+        batched.value = [to_record(raw) for raw in batch]
         return message
 
     async def perform_seek(self) -> None:
         """Seeks to the committed offsets, and from there to the positions that are known."""
         await super().perform_seek()
-        await self.seek_known(self.transport.positions())
+        await self.seek_known(cast("BatchTransport", self.transport).positions())
 
     async def seek_known(self, positions: Mapping[int, int]) -> None:
         """Goes on fetching from these offsets, where the partitions are still ours."""
@@ -175,7 +177,10 @@ class IdleProducer(driver.Producer):
     """Faust's own producer, which nothing uses: it only has to connect as all others do."""
 
     def _settings_default(self) -> Mapping[str, Any]:
-        return {**super()._settings_default(), **connection_options(self.transport.dpp_settings)}
+        return {
+            **super()._settings_default(),
+            **connection_options(cast("BatchTransport", self.transport).dpp_settings),
+        }
 
     def _settings_auth(self) -> Mapping[str, Any]:
         return {}

@@ -47,7 +47,7 @@ def test_a_forbidden_name_hides_its_value(name: str) -> None:
 
 
 def test_nested_values_are_cleaned_and_bytes_are_only_counted() -> None:
-    event = {"event": "e", "detail": {"items": [NISS, b"abc"], "token": "t"}}
+    event: dict[str, object] = {"event": "e", "detail": {"items": [NISS, b"abc"], "token": "t"}}
 
     assert redact(None, "info", event) == {
         "event": "e",

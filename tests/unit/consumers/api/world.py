@@ -1,4 +1,5 @@
 """A whole API over memory: fakes that record the order in which they are asked."""
+# ruff: noqa: ARG002, ASYNC109 - fakes take what their ports take
 
 import asyncio
 import itertools
@@ -50,10 +51,10 @@ AUDIENCE = "https://api.dpp.be"
 ISSUER = "https://issuer.test"
 PARTITIONS = 4
 ANN = "85000000138"
-BOB = "70000000150"
-NOBODY = "60000000147"
+BOB = "70000000114"
+NOBODY = "60000000195"
 DOCTOR = "10000106001"
-PHARMACIST = "20000194001"
+PHARMACIST = "20000113001"
 PHARMACY = "80000551"
 OTHER_PHARMACY = "27457532"
 CNK = "0041020"
