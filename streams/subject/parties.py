@@ -1,7 +1,7 @@
 """From the numbers in a registration to keyed pseudonyms, by which facts name people.
 
-An organisation is named by a pharmacy, NIHDI or CBE number written in digits, so that every writer
-of the same number gets the same pseudonym.
+An organisation is named by a pharmacy or NIHDI number in plain digits, or by a CBE number in any
+form, so that every writer of the same number gets the same pseudonym.
 """
 
 from dataclasses import dataclass
@@ -95,7 +95,9 @@ def _check(kind: PartyKind, number: str) -> bool:
             return nihdi.is_valid(number)
         case "organisation":
             digits = "".join(ch for ch in number if ch.isalnum())
-            known = pharmacy.is_valid(number) or nihdi.is_valid(number) or cbe.is_valid(number)
-            return digits.isascii() and digits.isdigit() and known
+            plain = digits.isascii() and digits.isdigit()
+            return cbe.is_valid(number) or (
+                plain and (pharmacy.is_valid(number) or nihdi.is_valid(number))
+            )
         case _:
             assert_never(kind)

@@ -240,8 +240,8 @@ STRANGERS: dict[str, tuple[Model, list[tuple[str, str]]]] = {
         [("PARTY_INVALID", "/author/person/number"),
          ("PARTY_INVALID", "/author/organisation/number"),
          ("PARTY_INVALID", "/party/number")]),
-    "an organisation number in letters": (
-        exclusion_of(organisation("BE0428759497")), [("PARTY_INVALID", "/party/number")]),
+    "an organisation number in other digits": (
+        exclusion_of(organisation("\u0668" + PHARMACY[1:])), [("PARTY_INVALID", "/party/number")]),
 }  # fmt: skip
 
 
@@ -249,6 +249,13 @@ STRANGERS: dict[str, tuple[Model, list[tuple[str, str]]]] = {
 def test_authors_and_numbers_bad(case: tuple[Model, list[tuple[str, str]]]) -> None:
     registration, expected = case
     assert Desk().codes(registration) == expected
+
+
+def test_an_enterprise_is_the_same_however_its_number_is_written_bad() -> None:
+    desk = Desk()
+    assert desk.codes(exclusion_of(organisation("BE 0428.759.497"))) == []
+    again = exclusion_of(organisation("0428759497"))
+    assert desk.codes(again) == [("EXCLUSION_EXISTS", "/party")]
 
 
 def test_a_caregiver_revokes_own_links_only_bad() -> None:
