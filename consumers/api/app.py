@@ -1,5 +1,7 @@
 """The API as one FastAPI app, built from ports; nothing here knows Kafka or Postgres."""
 
+import json
+from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -32,37 +34,45 @@ def create_app(deps: Dependencies) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.deps = deps
-    for module in (history, accesslog, registrations, publishers, operations):
-        app.include_router(module.router)
+    _include(app)
     if deps.dev_issuer is not None:
         app.include_router(operations.dev_router)
     install(app, (VaultUnavailable, *deps.unavailable_errors))
     app.add_middleware(Door)
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's own way
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way
     return app
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=TITLE, version=VERSION, description=_DESCRIPTION, routes=app.routes
-        )
-        components = document.setdefault("components", {}).setdefault("schemas", {})
-        components[ProblemDocument.__name__] = _problem_schema()
-        _without_default_validation(document, components)
-        app.openapi_schema = document
-    return app.openapi_schema
+def _include(app: FastAPI) -> None:
+    for module in (history, accesslog, registrations, publishers, operations):
+        app.include_router(module.router)
 
 
-def _problem_schema() -> dict[str, Any]:
-    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-    found: dict[str, Any] = {k: v for k, v in schema.items() if k != "$defs"}
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document: the same for every installation."""
+    app = FastAPI()
+    _include(app)
+    found = get_openapi(title=TITLE, version=VERSION, description=_DESCRIPTION, routes=app.routes)
+    components = found.setdefault("components", {}).setdefault("schemas", {})
+    components |= _problem_schemas()
+    _without_default_validation(found, components)
     return found
 
 
-def _without_default_validation(document: dict[str, Any], components: dict[str, Any]) -> None:
+def document_bytes() -> bytes:
+    """The document as it is committed in `docs/api/openapi.json`."""
+    return json.dumps(document(), indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def _problem_schemas() -> dict[str, Any]:
+    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), ProblemDocument.__name__: schema}
+
+
+def _without_default_validation(found: dict[str, Any], components: dict[str, Any]) -> None:
     """Malformed bodies are 400 here; FastAPI would promise its own 422."""
-    for path in document["paths"].values():
+    for path in found["paths"].values():
         for operation in path.values():
             content = operation["responses"].get("422", {}).get("content", {})
             if "application/json" in content:

@@ -30,10 +30,10 @@ class ReceiptView(BaseModel):
 
 
 class ReceiptsAnswer(BaseModel):
-    """One page, oldest first; `next` is where to go on, even when nothing new is there."""
+    """One page, oldest first; `next` is where to go on, absent before the first receipt."""
 
     receipts: tuple[ReceiptView, ...]
-    next: str
+    next: str | None = None
     more: bool
 
 
@@ -57,7 +57,7 @@ async def search(deps: Dependencies, principal: Principal, form: ReceiptsForm) -
     following = shown[-1].offset if shown else after
     return ReceiptsAnswer(
         receipts=tuple(_view(row) for row in shown),
-        next=str(max(following, 0)) if following >= 0 else "0",
+        next=str(following) if following >= 0 else None,
         more=len(rows) > limit,
     )
 

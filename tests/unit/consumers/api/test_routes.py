@@ -165,7 +165,7 @@ async def test_every_answer_carries_the_security_headers(world: World) -> None:
 
 
 async def test_health_tells_what_fails(world: World) -> None:
-    assert (await world.ask("/livez", method="GET")).json() == {"status": "ok"}
+    assert (await world.ask("/livez", method="GET")).json()["status"] == "ok"
     assert (await world.ask("/readyz", method="GET")).status_code == 200
     world.health.failing.append("access_state")
     answer = await world.ask("/readyz", method="GET")

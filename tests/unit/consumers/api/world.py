@@ -241,9 +241,11 @@ class FakeTables:
 class FakeRegistrar:
     submitted: list[tuple[str, str, str, bytes]] = field(default_factory=list)
     forgotten: int = 0
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def submit(self, *, subject: str, type_: str, id_: str, body: bytes) -> Appended:
         self.submitted.append((subject, type_, id_, body))
+        self.arrived.set()
         return Appended(0, len(self.submitted) - 1)
 
     def forget_session(self) -> None:
