@@ -1,0 +1,239 @@
+"""The API against everything real: broker, database, stages and projections as processes."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from consumers.stack.office import office_key_path
+from consumers.stack.stack import Stack
+from infra.kafka import Partition, producer, reader
+from infra.settings import load_settings
+from schemas import topics
+from schemas.audit import AccessDecided
+from schemas.dispensation import (
+    REGISTER,
+    MedicinalProduct,
+    Posology,
+    RegisterBody,
+    SubmittedLine,
+    SubmittedPatient,
+)
+from schemas.publisher import Contract, Enrolled
+from streams.intake.http_transport import HttpTransport
+from streams.intake.keys import SigningKey
+from streams.intake.office import publisher_record
+from streams.intake.session import Attributes, open_session, seal_submission
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+ANN, BOB = "85000000138", "70000000114"
+DOCTOR, PHARMACY = "10000106001", "80000551"
+CNK, POSOLOGY = "0041020", "1 tablet at noon"
+EVIDENCE = {"proof": "eidreading", "reference": "592000000000"}
+DOCTOR_PARTY = {"party_kind": "professional", "number": DOCTOR}
+
+
+class Backbone:
+    """A running stack, asked as portals and pharmacies ask it."""
+
+    def __init__(self, stack: Stack, client: httpx.AsyncClient) -> None:
+        self.stack = stack
+        self.client = client
+        self.pharmacy_key = SigningKey.generate("pharmacy-1")
+
+    async def token(self, **person: str) -> str:
+        answer = await self.client.post("/dev/token", json=person)
+        return str(answer.raise_for_status().json()["access_token"])
+
+    async def ask(self, path: str, token: str, body: object = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self.client.post(path, json=body or {}, headers=headers)
+
+    async def register(self, token: str, **form: Any) -> dict[str, Any]:
+        answer = await self.ask("/v1/registrations", token, form)
+        assert answer.status_code == 201, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def enrol(self) -> None:
+        """The pharmacy becomes a publisher."""
+        settings, now = self.stack.settings, datetime.now(UTC)
+        fact = Enrolled(
+            publisher=PHARMACY,
+            publisher_kind="pharmacy",
+            key=self.pharmacy_key.enrolment(PHARMACY),
+            contract=Contract(event_types=(REGISTER,), valid_from=now - timedelta(days=1)),
+        )
+        record = publisher_record(SigningKey.load(office_key_path(settings)), fact, now)
+        async with producer(settings) as sender:
+            await sender.send(
+                topics.PUBLISHER_REGISTERED.name,
+                record.value,
+                key=record.key,
+                headers=record.headers,
+            )
+
+    def transport(self) -> HttpTransport:
+        """The publisher SDK's way through the API."""
+        key = SigningKey.load(office_key_path(self.stack.settings))
+        return HttpTransport(
+            httpx.AsyncClient(base_url=self.stack.api_url),
+            publisher=PHARMACY,
+            signing_key=self.pharmacy_key,
+            office_public_key=key.public_bytes,
+        )
+
+    async def dispense(self, number: str) -> str:
+        """A line goes in over HTTP; answers its DGUID once its receipt is there."""
+        transport, now, dguid = self.transport(), datetime.now(UTC), str(uuid.uuid4())
+        body = RegisterBody(
+            sguid=str(uuid.uuid4()),
+            patient=SubmittedPatient(niss=number),
+            delivered_at=now - timedelta(days=3),
+            lines=(
+                SubmittedLine(
+                    dguid=dguid,
+                    product=MedicinalProduct(cnk=CNK),
+                    units=1,
+                    posology=Posology(text=POSOLOGY),
+                ),
+            ),
+        )
+        intake = await transport.intake_key()
+        session, opened = open_session(PHARMACY, self.pharmacy_key, intake, now)
+        await transport.open_session(opened)
+        attributes = Attributes(
+            id=str(uuid.uuid4()), type=REGISTER, time=now, sequence=1, epoch=uuid.uuid4().hex
+        )
+        record = seal_submission(session, PHARMACY, attributes, body.write())
+        place = await transport.submit(record)
+
+        async def receipt() -> bool:
+            letters = (await transport.receipts(None)).letters
+            return any(
+                (letter.receipt.submission.partition, letter.receipt.submission.offset) == place
+                for letter in letters
+                if letter.receipt is not None
+            )
+
+        await until(receipt)
+        await transport.close()
+        return dguid
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    """Asks again until it holds."""
+    async with asyncio.timeout(seconds):
+        while not await holds():
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def backbone(tmp_path: Path) -> AsyncIterator[Backbone]:
+    settings = load_settings(data=tmp_path, api_port=0, dev_issuer=True, log_format="json")
+    async with (
+        Stack(settings) as stack,
+        httpx.AsyncClient(base_url=stack.api_url, timeout=30) as client,
+    ):
+        made = Backbone(stack, client)
+        await made.enrol()
+        yield made
+
+
+async def _audited(backbone: Backbone) -> list[AccessDecided]:
+    found: list[AccessDecided] = []
+    async with reader(backbone.stack.settings) as broker:
+        partitions = await broker.assign_all(topics.ACCESS_AUDITED.name)
+        ends = await broker.end_offsets(partitions)
+        while not _passed(await broker.positions(), ends):
+            for records in (await broker.poll(timeout=0.2)).values():
+                found += [AccessDecided.read(record.value or b"") for record in records]
+    return found
+
+
+def _passed(positions: dict[Partition, int], ends: dict[Partition, int]) -> bool:
+    return all(positions[one] >= end for one, end in ends.items())
+
+
+async def test_a_line_is_dispensed_shared_withdrawn_and_accounted_for(backbone: Backbone) -> None:
+    patient = await backbone.token(role="patient", niss=ANN, name="Ann")
+    holder = await backbone.token(role="patient", niss=BOB, name="Bob")
+    doctor = await backbone.token(role="caregiver", nihdi=DOCTOR, profession="physician")
+    pharmacy = await backbone.token(role="pharmacy", organisation=PHARMACY)
+    dguid = await backbone.dispense(ANN)
+
+    async def visible() -> bool:
+        answer = await backbone.ask("/v1/me/history", patient)
+        return bool(answer.raise_for_status().json()["lines"])
+
+    await until(visible)
+    line = (await backbone.ask("/v1/me/history", patient)).json()["lines"][0]
+    assert (line["dguid"], line["pharmacy"]) == (dguid, PHARMACY)
+    assert line["posology"]["text"] == POSOLOGY
+    own = (await backbone.ask("/v1/pharmacy/dispensations", pharmacy)).json()
+    assert [one["dguid"] for one in own["lines"]] == [dguid]
+
+    asked = {"patient": ANN}
+    refusal = await backbone.ask("/v1/patients/history", doctor, asked)
+    assert refusal.status_code == 403
+    await backbone.register(patient, kind="give_consent")
+    await backbone.register(
+        doctor,
+        kind="declare_link",
+        patient=ANN,
+        party=DOCTOR_PARTY,
+        link_type="consultation",
+        evidence=EVIDENCE,
+    )
+    permitted = await backbone.ask("/v1/patients/history", doctor, asked)
+    assert permitted.status_code == 200
+    assert "pharmacy" not in permitted.json()["lines"][0]
+
+    # A withdrawal that was acknowledged is respected by the very next read.
+    await backbone.register(patient, kind="withdraw_consent")
+    withdrawn = await backbone.ask("/v1/patients/history", doctor, asked)
+    assert (withdrawn.status_code, withdrawn.content) == (403, refusal.content)
+
+    mandate = await backbone.register(
+        patient, kind="grant_mandate", holder={"party_kind": "citizen", "number": BOB}
+    )
+    waiting = (await backbone.ask("/v1/me/registrations", holder)).json()["mandates_held"]
+    assert [(one["id"], one["state"]) for one in waiting] == [(mandate["id"], "waiting")]
+    assert waiting[0]["party"]["number"] == ANN
+    await backbone.register(holder, kind="accept_mandate", patient=ANN, mandate=mandate["id"])
+    people = (await backbone.ask("/v1/mandates/history", holder)).json()["people"]
+    assert [one["person"]["number"] for one in people] == [BOB, ANN]
+    assert people[1]["history"]["lines"][0]["dguid"] == dguid
+
+    async def logged() -> bool:
+        log = (await backbone.ask("/v1/me/access-log", patient)).raise_for_status().json()
+        reasons = {entry["words"]["en"] for entry in log["accesses"]}
+        return any("not given consent" in text for text in reasons) and any(
+            entry.get("reader", {}).get("number") == DOCTOR and entry["decision"] == "permit"
+            for entry in log["accesses"]
+        )
+
+    await until(logged)
+    decisions = [
+        (event.decision, event.reason)
+        for event in await _audited(backbone)
+        if event.role == "caregiver"
+    ]
+    assert decisions == [("deny", "no_consent"), ("permit", None), ("deny", "no_consent")]
+
+
+async def test_a_registration_that_the_stage_refuses_is_a_422(backbone: Backbone) -> None:
+    patient = await backbone.token(role="patient", niss=ANN)
+    answer = await backbone.ask(
+        "/v1/registrations", patient, {"kind": "lift_exclusion", "exclusion": "no-such-thing"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+    tampered = await backbone.ask("/v1/me/history", patient + "x")
+    assert tampered.status_code == 401
