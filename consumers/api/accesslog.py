@@ -134,8 +134,8 @@ def _reader(row: AccessLogRow, identity: ReaderIdentity | None) -> PersonView | 
     """Who asked. Another citizen is shown by name only, since their number is theirs."""
     if identity is None:
         return None
-    if row.role == "patient" and row.reader != row.on_behalf_of:
-        number = identity.person if row.basis == "own_data" else ""
+    if row.role == "patient":
+        number = identity.person if row.basis == "own_data" else None
         return PersonView(kind="citizen", number=number, name=identity.name)
     kind = "organisation" if row.role == "pharmacy" else "professional"
     return PersonView(kind=kind, number=identity.person, name=identity.name)

@@ -5,6 +5,8 @@ decided and recorded separately, and all records are durable before anything is 
 turns out to be refused is left out.
 """
 
+from datetime import datetime
+
 from pydantic import BaseModel
 
 from consumers.api import audit
@@ -22,7 +24,7 @@ class MandatorView(BaseModel):
 
     own: bool
     mandate: str | None = None
-    valid_until: str | None = None
+    valid_until: datetime | None = None
     person: PersonView | None = None
     """Absent when the name behind a mandate can no longer be read."""
     history: HistoryAnswer
@@ -64,7 +66,7 @@ async def answer(deps: Dependencies, caller: Caller, page: Page) -> MandatesAnsw
             MandatorView(
                 own=False,
                 mandate=row.id,
-                valid_until=row.valid_until.isoformat() if row.valid_until else None,
+                valid_until=row.valid_until,
                 person=person(content.author.person) if content else None,
                 history=read.answer,
             )

@@ -16,7 +16,8 @@ class PersonView(BaseModel):
     """Somebody by kind and number, and by name where one was given."""
 
     kind: str
-    number: str
+    number: str | None = None
+    """Absent where it is not the reader's to know."""
     name: str | None = None
 
 

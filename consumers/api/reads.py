@@ -90,17 +90,16 @@ async def settle(deps: Dependencies, subjects: Collection[str] | None) -> tuple[
         else {deps.log.partition_of(topic, subject.encode()) for subject in subjects}
     )
     with step("position_wait"):
+        limit = deps.settings.position_timeout
         try:
-            async with asyncio.timeout(deps.settings.position_timeout):
+            async with asyncio.timeout(limit):
                 ends = await deps.log.stable_ends(topic, partitions)
-                applied = await asyncio.gather(
-                    *(
-                        deps.positions.wait(
-                            ACCESS_STATE, topic, one, ends[one], deps.settings.position_timeout
-                        )
-                        for one in sorted(ends)
-                    )
+            applied = await asyncio.gather(
+                *(
+                    deps.positions.wait(ACCESS_STATE, topic, one, ends[one], limit)
+                    for one in sorted(ends)
                 )
+            )
         except (PositionTimeout, TimeoutError):
             raise unavailable("position-timeout") from None
     return tuple(

@@ -25,6 +25,7 @@ from schemas.dispensation import (
     SubmittedPatient,
 )
 from schemas.publisher import Contract, Enrolled
+from schemas.receipts import Receipt
 from streams.intake.http_transport import HttpTransport
 from streams.intake.keys import SigningKey
 from streams.intake.office import publisher_record
@@ -115,23 +116,34 @@ class Backbone:
         place = await transport.submit(record)
 
         async def receipt() -> bool:
-            letters = (await transport.receipts(None)).letters
-            return any(
-                (letter.receipt.submission.partition, letter.receipt.submission.offset) == place
-                for letter in letters
-                if letter.receipt is not None
-            )
+            answers = [letter.answer for letter in (await transport.receipts(None)).letters]
+            places = [
+                (one.submission.partition, one.submission.offset)
+                for one in answers
+                if isinstance(one, Receipt)
+            ]
+            return place in places
 
         await until(receipt)
+        followed = transport.follow(None)
+        assert (await anext(followed)).answer is not None
+        await followed.aclose()
         await transport.close()
         return dguid
 
 
 async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    """Asks again until it holds."""
+    """Asks again until it holds; the API itself has nothing to wait on for this."""
     async with asyncio.timeout(seconds):
-        while not await holds():
-            await asyncio.sleep(0.05)
+        async for _ in _ticks():
+            if await holds():
+                return
+
+
+async def _ticks() -> AsyncIterator[None]:
+    while True:
+        yield
+        await asyncio.sleep(0.05)
 
 
 @pytest.fixture
