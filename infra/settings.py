@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
 
     office_public_key: str | None = None
-    """The FarmaFlux office's Ed25519 public key, base64."""
+    """The FarmaFlux office's Ed25519 public key, base64url without padding."""
     kek: SecretStr | None = None
     kek_file: Path | None = None
     """The key-encryption key of the vault: in the environment, or in a file of mode 0600."""

@@ -20,7 +20,7 @@ from projections.broadcast import BroadcastTables
 from projections.health import ProjectionHealth
 from projections.runner import run_projections as follow_projections
 from schemas.keyvault import KeyVault
-from schemas.sealing import b64decode
+from schemas.sealing import SealBroken, b64decode
 from schemas.topics import DISPENSATION_SUBMITTED, SUBJECT_SUBMITTED
 from streams.engine.app import run_stage
 from streams.engine.health import Health
@@ -36,17 +36,22 @@ def office_key(settings: Settings) -> bytes:
         SettingsError: it was not given.
     """
     if settings.office_public_key is None:
+        raise SettingsError("DPP_OFFICE_PUBLIC_KEY is not set: dpp office init prints it.")
+    try:
+        return b64decode(settings.office_public_key)
+    except SealBroken:
         raise SettingsError(
-            "DPP_OFFICE_PUBLIC_KEY is not set: give the office's public key (dpp office show)."
-        )
-    return b64decode(settings.office_public_key)
+            "DPP_OFFICE_PUBLIC_KEY is not a public key: give it as dpp office init prints it."
+        ) from None
 
 
 @asynccontextmanager
 async def opened_vault(settings: Settings) -> AsyncIterator[KeyVault]:
     """The key vault, its pool closed at the end."""
     async with pool(settings.vault) as connections:
-        yield PostgresVault(connections, load_kek(settings))
+        vault = PostgresVault(connections, load_kek(settings))
+        await vault.open()
+        yield vault
 
 
 @asynccontextmanager

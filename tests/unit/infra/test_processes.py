@@ -19,10 +19,15 @@ STOP = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0))
 
 @pytest.fixture
 def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    code = "import sys; sys.stdin.read()"
+    code = "import sys; print('up', flush=True); sys.stdin.read()"
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path), "end"], stdin=subprocess.PIPE
+        [sys.executable, "-c", code, str(tmp_path), "end"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
+        # Its command line is not there yet at the moment at which it is made.
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
         (tmp_path / "pid").write_text(f"{process.pid}\n")
         yield process
         process.kill()
