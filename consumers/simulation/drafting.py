@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
 from consumers.simulation.plan import (
     Effect,
@@ -17,11 +17,11 @@ from consumers.simulation.population import Person
 from consumers.simulation.year import Visit, late_limit, new_guid
 from schemas.dispensation import REGISTER, SubmittedLine
 from schemas.policy import QualityPolicy
+from schemas.receipts import Outcome
 
 Numbering = Literal["next", "free", "host"]
 """`next`: the next number. `free`: the next number too, which stays free, since nobody can trust
 the record that carries it. `host`: the number of another draft."""
-LAST: Final = 1e9
 
 
 @dataclass(slots=True, eq=False)
@@ -134,6 +134,30 @@ class Planner:
 def registered(visit: Visit, line: SubmittedLine) -> Effect:
     """The first version of a line."""
     return Effect(line.dguid, 1, "registered", visit.person.niss, visit.delivered_at)
+
+
+def first_line(host: Draft) -> SubmittedLine:
+    """The line that most plants touch."""
+    return host.visit.lines[0]
+
+
+def outcome_of(lines: tuple[ExpectedLine, ...]) -> Outcome:
+    """The outcome of a message that is in order, by what became of its lines."""
+    results = {line.outcome for line in lines}
+    if "rejected" not in results:
+        return "duplicate" if results == {"duplicate"} else "accepted"
+    return "rejected" if results == {"rejected"} else "partial"
+
+
+def settle(planner: Planner, draft: Draft, lines: tuple[ExpectedLine, ...]) -> None:
+    """Expect these lines: what is recorded enters the record, in the order of the lines."""
+    draft.expected = ExpectedReceipt(
+        outcome_of(lines), planner.lateness(draft.visit.delivered_at), lines
+    )
+    recorded = zip(draft.visit.lines, lines, strict=True)
+    draft.effects = tuple(
+        registered(draft.visit, line) for line, after in recorded if after.outcome == "recorded"
+    )
 
 
 def finish(sender: str, epoch: str, drafts: Iterable[Draft]) -> tuple[PlannedSubmission, ...]:

@@ -1,15 +1,12 @@
-"""Steps of a line's life and faults in content: planted on ordinary visits, outcomes known.
+"""Steps of a line's life, right and wrong ones: planted on ordinary visits, outcomes known.
 
 Every function takes the planner and the draft of an ordinary visit that nothing else was planted
 on, so that what is planted here meets no other plant.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Final
 
-from consumers.simulation.drafting import Draft, Planner, registered
+from consumers.simulation.drafting import Draft, Planner, first_line, outcome_of, registered, settle
 from consumers.simulation.plan import Effect, ExpectedLine, ExpectedReceipt, Status
 from consumers.simulation.population import Person
 from consumers.simulation.year import Visit, new_guid
@@ -18,15 +15,11 @@ from schemas.dispensation import (
     REVOKE,
     CorrectBody,
     CorrectedLine,
-    MedicinalProduct,
     RevokeBody,
     SubmittedLine,
     SubmittedPatient,
 )
-from schemas.receipts import LineResult, Outcome
-
-_TOO_MANY_UNITS: Final = 5
-_OLD_DAYS: Final = (400, 700)
+from schemas.receipts import LineResult
 
 
 def correction(planner: Planner, host: Draft) -> None:
@@ -113,7 +106,7 @@ def revocation_other_patient(planner: Planner, host: Draft) -> None:
 
 def returned(planner: Planner, host: Draft) -> None:
     """A patient brings a line back."""
-    line = _first(host)
+    line = first_line(host)
     _bring_back(planner, host, "return", -abs(line.units), line.dguid)
 
 
@@ -129,13 +122,13 @@ def return_unnamed(planner: Planner, host: Draft) -> None:
 
 def return_positive(planner: Planner, host: Draft) -> None:
     """Positive units that name a line."""
-    _bring_back(planner, host, "return_invalid", 1, _first(host).dguid, "RETURN_INVALID")
+    _bring_back(planner, host, "return_invalid", 1, first_line(host).dguid, "RETURN_INVALID")
 
 
 def return_other_patient(planner: Planner, host: Draft) -> None:
     """A return names the line of another patient."""
     person = planner.other_person(host.visit.person)
-    dguid = _first(host).dguid
+    dguid = first_line(host).dguid
     _bring_back(planner, host, "return_invalid", -1, dguid, "RETURN_INVALID", person=person)
 
 
@@ -150,7 +143,7 @@ def line_replay(planner: Planner, host: Draft) -> None:
 
 def line_replay_with_new(planner: Planner, host: Draft) -> None:
     """The same lines come again together with one that was forgotten."""
-    forgotten = _first(host).model_copy(update={"dguid": new_guid(planner.rng)})
+    forgotten = first_line(host).model_copy(update={"dguid": new_guid(planner.rng)})
     visit = replace(host.visit, lines=(*host.visit.lines, forgotten))
     again = planner.accepted("line_replay_with_new", visit, planner.later(host))
     known = tuple(ExpectedLine(line.dguid, "duplicate") for line in host.visit.lines)
@@ -163,177 +156,12 @@ def line_replay_with_new(planner: Planner, host: Draft) -> None:
 
 def line_conflict(planner: Planner, host: Draft) -> None:
     """A known DGUID comes with other content."""
-    line = _first(host)
+    line = first_line(host)
     other = line.model_copy(update={"units": line.units + 1})
     visit = replace(host.visit, lines=(other,))
     draft = planner.accepted("line_conflict", visit, planner.later(host))
     planner.add(draft)
-    _settle(planner, draft, (ExpectedLine(line.dguid, "rejected", ("DGUID_CONFLICT",)),))
-
-
-def niss_checksum(planner: Planner, host: Draft) -> None:
-    """A digit of the patient's number was mistyped; the right one follows."""
-    number = host.visit.person.niss
-    check = (int(number[9:]) + planner.rng.randint(1, 90)) % 97 + 1
-    while f"{check:02d}" == number[9:] or _fits(number[:9], check):
-        check = check % 97 + 1
-    person = replace(host.visit.person, niss=f"{number[:9]}{check:02d}")
-    late = planner.lateness(host.visit.delivered_at)
-    visit = replace(host.visit, person=person)
-    planner.add(planner.refused("niss_checksum", visit, host.place - 0.5, "NISS_INVALID", *late))
-
-
-def visit_guid(planner: Planner, host: Draft) -> None:
-    """The visit's identifier is none; the right one follows."""
-    late = planner.lateness(host.visit.delivered_at)
-    visit = replace(host.visit, sguid=host.visit.sguid.replace("-", ""))
-    planner.add(planner.refused("visit_guid", visit, host.place - 0.5, "GUID_INVALID", *late))
-
-
-def delivery_in_future(planner: Planner, host: Draft) -> None:
-    """The pharmacy's clock is wrong; the right moment follows."""
-    ahead = timedelta(days=planner.rng.randint(2, 40))
-    _misdated(planner, host, planner.now + ahead, "delivery_in_future", "DELIVERY_IN_FUTURE")
-
-
-def delivery_too_old(planner: Planner, host: Draft) -> None:
-    """A delivery from before the year that the record keeps."""
-    back = timedelta(days=planner.rng.randint(*_OLD_DAYS))
-    _misdated(planner, host, planner.now - back, "delivery_too_old", "DELIVERY_TOO_OLD")
-
-
-def product_code(planner: Planner, host: Draft) -> None:
-    """The check digit of a product code is wrong."""
-    bad = f"{planner.rng.randrange(10**6):06d}"
-    product = MedicinalProduct(cnk=bad + str((_luhn(bad) + planner.rng.randint(1, 9)) % 10))
-    _spoil(
-        planner, host, "product_code", {"product": product}, result="rejected", code="CNK_INVALID"
-    )
-
-
-def ingredient_code(planner: Planner, host: Draft) -> None:
-    """The code of a formula is wrong; the preparation is recorded with a warning."""
-    bad = f"{planner.rng.randrange(10**6):06d}"
-    formula = bad + str((_luhn(bad) + 1) % 10)
-    product = {"kind": "magistral", "formula_cnk": formula}
-    _spoil(
-        planner,
-        host,
-        "ingredient_code",
-        {"product": product},
-        result="recorded",
-        code="COMPOUND_CNK_INVALID",
-    )
-
-
-def units_zero(planner: Planner, host: Draft) -> None:
-    """A line without units."""
-    _spoil(planner, host, "units_zero", {"units": 0}, result="rejected", code="UNITS_ZERO")
-
-
-def units_implausible(planner: Planner, host: Draft) -> None:
-    """Far too many units, recorded with a warning."""
-    units = planner.policy.units_max * planner.rng.randint(2, _TOO_MANY_UNITS)
-    _spoil(
-        planner,
-        host,
-        "units_implausible",
-        {"units": units},
-        result="recorded",
-        code="UNITS_IMPLAUSIBLE",
-    )
-
-
-def prescriber(planner: Planner, host: Draft) -> None:
-    """The prescriber's number is none, recorded with a warning."""
-    update = {"prescription": {"prescriber": "10000107001", "on_substance_name": False}}
-    _spoil(planner, host, "prescriber", update, result="recorded", code="PRESCRIBER_INVALID")
-
-
-def prescription(planner: Planner, host: Draft) -> None:
-    """The identifier of the prescription is none, recorded with a warning."""
-    update = {"prescription": {"rid": "BEP012ABOI", "on_substance_name": False}}
-    _spoil(planner, host, "prescription", update, result="recorded", code="RID_INVALID")
-
-
-def line_guid(planner: Planner, host: Draft) -> None:
-    """A line's identifier is none."""
-    bad = _first(host).dguid.replace("-", "")
-    _spoil(
-        planner,
-        host,
-        "line_guid",
-        {"dguid": bad},
-        result="rejected",
-        code="GUID_INVALID",
-        no_guid=True,
-    )
-
-
-def line_twice(planner: Planner, host: Draft) -> None:
-    """A line stands twice in one submission."""
-    line = _first(host)
-    lines = host.expected.lines
-    host.kind = "line_twice"
-    host.visit = replace(host.visit, lines=(*host.visit.lines, line))
-    host.body = host.visit.body.write()
-    _settle(planner, host, (*lines, ExpectedLine(line.dguid, "rejected", ("DGUID_REPEATED",))))
-
-
-def too_many_lines(planner: Planner, host: Draft) -> None:
-    """A submission of 101 lines; the real visit follows."""
-    line = _first(host).model_copy(update={"posology": None})
-    lines = tuple(line.model_copy(update={"dguid": new_guid(planner.rng)}) for _ in range(101))
-    visit = replace(host.visit, lines=lines)
-    draft = planner.barred("too_many_lines", visit, host.place - 0.5, "TOO_MANY_LINES")
-    planner.add(draft)
-
-
-def _first(host: Draft) -> SubmittedLine:
-    return host.visit.lines[0]
-
-
-def _outcome(lines: tuple[ExpectedLine, ...]) -> Outcome:
-    results = {line.outcome for line in lines}
-    if "rejected" not in results:
-        return "duplicate" if results == {"duplicate"} else "accepted"
-    return "rejected" if results == {"rejected"} else "partial"
-
-
-def _settle(planner: Planner, draft: Draft, lines: tuple[ExpectedLine, ...]) -> None:
-    """Expect these lines: what is recorded enters the record, in the order of the lines."""
-    draft.expected = ExpectedReceipt(
-        _outcome(lines), planner.lateness(draft.visit.delivered_at), lines
-    )
-    recorded = zip(draft.visit.lines, lines, strict=True)
-    draft.effects = tuple(
-        registered(draft.visit, line) for line, after in recorded if after.outcome == "recorded"
-    )
-
-
-def _spoil(
-    planner: Planner,
-    host: Draft,
-    kind: str,
-    update: Mapping[str, object],
-    *,
-    result: LineResult,
-    code: str,
-    no_guid: bool = False,
-) -> None:
-    """Change the host's last line, which then has this result for this code."""
-    *others, last = host.visit.lines
-    spoilt = SubmittedLine.model_validate({**last.model_dump(), **update}, strict=False)
-    host.kind = kind
-    host.visit = replace(host.visit, lines=(*others, spoilt))
-    host.body = host.visit.body.write()
-    after = ExpectedLine(None if no_guid else last.dguid, result, (code,))
-    _settle(planner, host, (*host.expected.lines[:-1], after))
-
-
-def _misdated(planner: Planner, host: Draft, moment: datetime, kind: str, code: str) -> None:
-    visit = replace(host.visit, delivered_at=moment)
-    planner.add(planner.refused(kind, visit, host.place - 0.5, code))
+    settle(planner, draft, (ExpectedLine(line.dguid, "rejected", ("DGUID_CONFLICT",)),))
 
 
 def _bring_back(
@@ -346,7 +174,7 @@ def _bring_back(
     person: Person | None = None,
 ) -> None:
     line = SubmittedLine(
-        dguid=new_guid(planner.rng), product=_first(host).product, units=units, returns=returns
+        dguid=new_guid(planner.rng), product=first_line(host).product, units=units, returns=returns
     )
     visit = Visit(
         pharmacy=host.visit.pharmacy,
@@ -357,7 +185,7 @@ def _bring_back(
     )
     draft = planner.add(planner.accepted(kind, visit, planner.later(host)))
     result: LineResult = "rejected" if codes else "recorded"
-    _settle(planner, draft, (ExpectedLine(line.dguid, result, codes),))
+    settle(planner, draft, (ExpectedLine(line.dguid, result, codes),))
 
 
 def _correct(
@@ -370,7 +198,7 @@ def _correct(
     dguid: str | None = None,
     person: Person | None = None,
 ) -> Draft:
-    line = _first(host)
+    line = first_line(host)
     fields = line.model_dump()
     fields |= {"dguid": dguid or line.dguid, "units": line.units + replaces, "replaces": replaces}
     corrected = CorrectedLine.model_validate(fields)
@@ -397,7 +225,7 @@ def _revoke(
 ) -> Draft:
     visit = replace(host.visit, person=person or host.visit.person)
     draft = planner.accepted(kind, visit, planner.later(host))
-    named = dguid or _first(host).dguid
+    named = dguid or first_line(host).dguid
     draft.type = REVOKE
     draft.body = RevokeBody(
         sguid=visit.sguid,
@@ -414,20 +242,7 @@ def _claim(draft: Draft, line: ExpectedLine, replaces: int, status: Status) -> N
     """Expect one line of a correction or revocation, without a finding about the message."""
     niss, moment = draft.visit.person.niss, draft.visit.delivered_at
     entered = line.outcome == "recorded"
-    draft.expected = ExpectedReceipt(_outcome((line,)), (), (line,))
+    draft.expected = ExpectedReceipt(outcome_of((line,)), (), (line,))
     draft.effects = (
         (Effect(line.dguid or "", replaces + 1, status, niss, moment),) if entered else ()
     )
-
-
-def _luhn(first6: str) -> int:
-    total = 0
-    for at, digit in enumerate(reversed(first6)):
-        doubled = int(digit) * 2 if at % 2 == 0 else int(digit)
-        total += doubled - 9 if doubled > 9 else doubled  # noqa: PLR2004 - the sum of two digits
-    return -total % 10
-
-
-def _fits(first9: str, check: int) -> bool:
-    """Whether these check digits are right for a birth in either century."""
-    return check in (97 - int(first9) % 97, 97 - int("2" + first9) % 97)
