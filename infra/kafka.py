@@ -244,11 +244,16 @@ def consumer(
 
 
 class PartitionReader:
-    """Reads chosen partitions by offset, without a group; positions move past control records."""
+    """Reads chosen partitions by offset, without a group; positions move past control records.
 
-    def __init__(self, settings: Settings, client: Any) -> None:
+    Ends of a log that is being read are asked on a connection of their own: a broker answers the
+    requests of one connection in order, so they would wait behind a fetch that waits for records.
+    """
+
+    def __init__(self, settings: Settings, client: Any, asking: "_Asking") -> None:
         self._settings = settings
         self._client = client
+        self._asking = asking
         self._assigned: tuple[Partition, ...] = ()
 
     @property
@@ -333,8 +338,9 @@ class PartitionReader:
     async def end_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Last stable offsets: a reader whose position is there has passed all that is decided."""
         wanted = [TopicPartition(*one) for one in partitions]
+        client = await self._asking.client() if self._assigned else self._client
         with translated(self._settings):
-            found = await self._client.end_offsets(wanted)
+            found = await client.end_offsets(wanted)
         return {Partition(*one): int(offset) for one, offset in found.items()}
 
     async def beginning_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
@@ -363,8 +369,32 @@ async def reader(
         auto_offset_reset="none",
         max_partition_fetch_bytes=fetch_max_bytes,
     )
+    asking = _Asking(settings, isolation)
     await start(settings, client)
     try:
-        yield PartitionReader(settings, client)
+        yield PartitionReader(settings, client, asking)
     finally:
+        await asking.close()
         await stop(client)
+
+
+class _Asking:
+    """A second client of a reader, connected when it is first needed."""
+
+    def __init__(self, settings: Settings, isolation: Isolation) -> None:
+        self._settings = settings
+        self._isolation: Isolation = isolation
+        self._client: Any = None
+        self._connecting = asyncio.Lock()
+
+    async def client(self) -> Any:
+        async with self._connecting:
+            if self._client is None:
+                made = consumer(self._settings, isolation=self._isolation)
+                await start(self._settings, made)
+                self._client = made
+            return self._client
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await stop(self._client)
