@@ -2,7 +2,7 @@
 
 import typer
 
-from consumers.cli import config, demo, infra_commands, office, run, schemas, up
+from consumers.cli import config, demo, infra_commands, office, run, schemas, simulate, up
 
 app = typer.Typer(
     name="dpp",
@@ -19,6 +19,7 @@ app.command("keygen")(office.keygen)
 app.add_typer(config.app, name="config")
 app.command("run")(run.run)
 app.command("up")(up.up)
+app.command("simulate")(simulate.simulate_command)
 app.command("demo")(demo.demo)
 
 

@@ -30,6 +30,10 @@ class Exit(IntEnum):
 _KNOWN = (InfrastructureError, KeyFileError, EnrolmentRefused, VaultUnavailable)
 
 
+_WIDTH = 110
+"""Columns of what is not shown on a terminal."""
+
+
 @contextmanager
 def one_sentence() -> Iterator[None]:
     """Turns a known failure into one sentence on standard error and its exit code."""
@@ -53,7 +57,9 @@ def fail(sentence: str, code: Exit = Exit.UNAVAILABLE) -> None:
 
 def console(*, plain: bool = False) -> Console:
     """Where a person reads; colours only on a terminal and unless `plain`."""
-    return Console(no_color=plain, highlight=False, force_terminal=False if plain else None)
+    width = None if sys.stdout.isatty() else _WIDTH
+    terminal = False if plain else None
+    return Console(no_color=plain, highlight=False, force_terminal=terminal, width=width)
 
 
 def print_json(value: Mapping[str, object]) -> None:

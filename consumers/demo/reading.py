@@ -1,136 +1,224 @@
-"""Who sees what: the same record through the eyes of everybody who may, and who may not."""
+"""Who sees what: the same record through the eyes of everybody who may, and who may not.
 
+Every answer is compared with the plan of the simulated year, line by line.
+"""
+
+import asyncio
 import json
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, Final
 
-import httpx
-
-from consumers.demo.cast import HISTORY_LINES, PHARMACIES, Cast
+from consumers.demo.cast import planned_lines, planned_own_lines, seen_lines
 from consumers.demo.checks import Checks
+from consumers.demo.live import counter, outcome, visit
+from consumers.demo.portal import Answer, Portal
+from consumers.simulation.plan import Plan
+from consumers.simulation.population import Person
+from consumers.simulation.registrations import Personas, withdrawal
+from infra.settings import Settings
+from schemas import brussels
+from schemas.identifiers import niss
+
+OWN: Final = "/v1/me/history"
+MANDATES: Final = "/v1/mandates/history"
+PATIENTS: Final = "/v1/patients/history"
+OWN_LINES: Final = "/v1/pharmacy/dispensations"
+ACCESS_LOG: Final = "/v1/me/access-log"
+REGISTRATIONS: Final = "/v1/registrations"
+_NOBODY: Final = niss.with_check_digits("990000997", born_from_2000=False)
+_SEEN_WITHIN: Final = 30.0
+_LOOK_AGAIN: Final = 0.02
 
 
-class Portal:
-    """Calls the API as one person or another, with tokens of the development issuer."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A read that was refused, and the reason that the answer does not tell."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
-        self.tokens: dict[str, str] = {}
+    who: str
+    why: str
+    status: int
+    body: str
 
-    async def enter(self, name: str, **claims: str) -> None:
-        """Gets a token for a person."""
-        answer = await self._client.post("/dev/token", json=claims)
-        answer.raise_for_status()
-        self.tokens[name] = answer.json()["access_token"]
-
-    async def call(
-        self, name: str, path: str, body: dict[str, Any] | None = None
-    ) -> httpx.Response:
-        """One call in the name of somebody."""
-        headers = {"Authorization": f"Bearer {self.tokens[name]}"}
-        return await self._client.post(path, json=body or {}, headers=headers)
+    @property
+    def title(self) -> str:
+        """What a person reads of the answer."""
+        return str(json.loads(self.body).get("title", ""))
 
 
-async def enter_all(portal: Portal, cast: Cast) -> None:
-    """Tokens for the whole cast."""
-    for name in ("patient", "holder", "stranger"):
-        await portal.enter(name, role="patient", niss=getattr(cast, name))
-    for name in ("physician", "unlinked", "excluded"):
-        await portal.enter(
-            name, role="caregiver", nihdi=getattr(cast, name), profession="physician"
+@dataclass
+class Told:
+    """What is worth showing of the reads."""
+
+    views: dict[str, list[Answer]] = field(default_factory=dict)
+    """Lines by who read them."""
+    refusals: list[Refusal] = field(default_factory=list)
+    withdrawal: tuple[int, int, int] = (0, 0, 0)
+    """Status of the read before, of the withdrawal, and of the very next read."""
+    visible_seconds: float = 0.0
+    """From the counter of a pharmacy to the patient's screen."""
+    accesses: list[Answer] = field(default_factory=list)
+
+
+class Readers:
+    """The demo's personas, reading one after the other; `expected` says who appears in the log."""
+
+    def __init__(self, portal: Portal, plan: Plan, cast: Personas, checks: Checks) -> None:
+        self._portal = portal
+        self._plan = plan
+        self._cast = cast
+        self._checks = checks
+        self._logged: list[tuple[str, str]] = []
+        self.told = Told()
+
+    async def everybody_who_may(self) -> None:
+        """Patient, mandate holders, caregivers, pharmacist, and the pharmacy's own lines."""
+        await self._lines_of("patient", OWN, "patient", months=6)
+        await self._holder()
+        await self._family()
+        for name in ("physician", "nurse"):
+            await self._lines_of(name, PATIENTS, "caregiver", months=6)
+        await self._lines_of("pharmacist", PATIENTS, "pharmacist", months=12)
+        await self._own_lines()
+        self._differences()
+
+    async def everybody_who_may_not(self) -> None:
+        """Without consent, without link, excluded, unknown: one and the same refusal."""
+        cast = self._cast
+        attempts: tuple[tuple[str, str, str], ...] = (
+            ("physician", "the patient has not consented", cast.unconsented.niss),
+            ("unlinked", "no therapeutic link", cast.patient.niss),
+            ("excluded", "the patient excluded them", cast.patient.niss),
+            ("physician", "nobody has this number", _NOBODY),
         )
-    await portal.enter(
-        "pharmacist",
-        role="pharmacist",
-        nihdi=cast.pharmacist,
-        profession="pharmacist",
-        organisation=PHARMACIES[0],
-    )
-    await portal.enter("pharmacy", role="pharmacy", organisation=PHARMACIES[0])
+        for who, why, number in attempts:
+            answer = await self._portal.call(who, PATIENTS, {"patient": number})
+            self.told.refusals.append(Refusal(who, why, answer.status_code, answer.text))
+            if number == cast.patient.niss:
+                self._logged.append(("caregiver", "deny"))
+        answers = {(one.status, one.body) for one in self.told.refusals}
+        self._checks.expect("no consent, no link, excluded, unknown: one answer", 1, len(answers))
+        self._checks.expect("and it is a refusal", [403], sorted({status for status, _ in answers}))
 
+    async def withdrawing(self) -> None:
+        """Consent is withdrawn between two reads of the same physician."""
+        person = self._cast.withdrawing
+        asked = {"patient": person.niss}
+        before = await self._portal.call("physician", PATIENTS, asked)
+        planned = withdrawal(self._cast)
+        done = await self._portal.call("withdrawing", REGISTRATIONS, planned.body)
+        after = await self._portal.call("physician", PATIENTS, asked)
+        told = (before.status_code, done.status_code, after.status_code)
+        self.told.withdrawal = told
+        self._checks.expect(
+            "read, withdrawal of consent, the very next read", (200, 201, 403), told
+        )
 
-async def register_all(portal: Portal, cast: Cast, checks: Checks) -> None:
-    """Consent, links, an exclusion and a mandate, each acknowledged once it holds."""
+    async def counter(self, settings: Settings, api_url: str) -> None:
+        """A visit now: from the counter to the patient's screen, and its receipt."""
+        patient, pharmacy = self._cast.patient, self._cast.pharmacy.number
+        body = visit(patient.niss, datetime.now(UTC))
+        async with counter(settings, api_url, pharmacy) as publisher:
+            started = perf_counter()
+            entry = await publisher.register(body)
+            await publisher.flush()
+            seen = await self._until_seen(body.lines[0].dguid, started + _SEEN_WITHIN)
+            self.told.visible_seconds = perf_counter() - started
+            self._checks.expect("the patient sees what was just dispensed", True, seen)
+            self._checks.expect(
+                "and the pharmacy has its receipt", "accepted", await outcome(publisher, entry.id)
+            )
 
-    def professional(number: str) -> dict[str, str]:
-        return {"party_kind": "professional", "number": number}
+    async def access_log(self) -> None:
+        """The patient's access log holds every read and every refusal of the above."""
+        pages = await self._portal.pages("patient", ACCESS_LOG)
+        self.told.accesses = [one for page in pages for one in page["accesses"]]
+        found = sorted((role_of(one), one["decision"]) for one in self.told.accesses)
+        self._checks.expect("the access log holds every read", sorted(self._logged), found)
 
-    consultation = {"kind": "declare_link", "link_type": "consultation"}
-    pharmacy = {"party_kind": "organisation", "number": PHARMACIES[0]}
-    holder = {"party_kind": "citizen", "number": cast.holder}
-    bodies: list[dict[str, Any]] = [
-        {"kind": "give_consent"},
-        {**consultation, "party": professional(cast.physician)},
-        {**consultation, "party": professional(cast.excluded)},
-        {"kind": "declare_link", "link_type": "pharmacy", "party": pharmacy},
-        {"kind": "put_exclusion", "party": professional(cast.excluded)},
-        {"kind": "grant_mandate", "holder": holder},
-    ]
-    for body in bodies:
-        answer = await portal.call("patient", "/v1/registrations", body)
-        checks.expect(f"registration {body['kind']}", 201, answer.status_code)
-    accept = {"kind": "accept_mandate", "patient": cast.patient, "mandate": answer.json()["id"]}
-    answer = await portal.call("holder", "/v1/registrations", accept)
-    checks.expect("registration accept_mandate", 201, answer.status_code)
+    async def _until_seen(self, dguid: str, until: float) -> bool:
+        while perf_counter() < until:
+            newest = await self._portal.read("patient", OWN, {"limit": 5})
+            self._logged.append(("patient", "permit"))
+            if dguid in {line["dguid"] for line in newest["lines"]}:
+                return True
+            await asyncio.sleep(_LOOK_AGAIN)
+        return False
 
+    async def _lines_of(self, who: str, path: str, role: str, months: int) -> None:
+        patient = self._cast.patient.niss
+        asked = {} if path == OWN else {"patient": patient}
+        pages = await self._portal.pages(who, path, asked)
+        self._logged += [(role, "permit")] * len(pages)
+        lines = [line for page in pages for line in page.get("lines", ())]
+        self.told.views[who] = lines
+        since = brussels.months_back(datetime.now(UTC), months)
+        what = f"the {who} sees {months} months, line by line"
+        self._checks.expect_same(what, planned_lines(self._plan, patient, since), seen_lines(lines))
 
-async def read_all(portal: Portal, cast: Cast, checks: Checks) -> dict[str, Any]:
-    """Every reader's view; answers what is worth showing."""
-    six, twelve = HISTORY_LINES["six_months"], HISTORY_LINES["twelve_months"]
-    asked = {"patient": cast.patient}
-    own: dict[str, Any] = (await portal.call("patient", "/v1/me/history")).json()
-    checks.expect("the patient sees six months", six, len(own["lines"]))
-    checks.expect("the patient sees the pharmacy", True, _all_have(own, "pharmacy"))
-    mandates = (await portal.call("holder", "/v1/mandates/history")).json()
-    seen = {person["own"]: len(person["history"]["lines"]) for person in mandates["people"]}
-    checks.expect("the mandate holder sees oneself and the mandator", {True: 0, False: six}, seen)
-    caregiver = (await portal.call("physician", "/v1/patients/history", asked)).json()
-    checks.expect("the caregiver sees six months", six, len(caregiver["lines"]))
-    checks.expect("the caregiver sees no pharmacy", False, _any_has(caregiver, "pharmacy"))
-    pharmacist = (await portal.call("pharmacist", "/v1/patients/history", asked)).json()
-    checks.expect("the pharmacist sees twelve months", twelve, len(pharmacist["lines"]))
-    checks.expect("the pharmacist sees no pharmacy", False, _any_has(pharmacist, "pharmacy"))
-    lines = (await portal.call("pharmacy", "/v1/pharmacy/dispensations")).json()["lines"]
-    checks.expect("the pharmacy sees its own lines", 3, len(lines))
-    return own
+    async def _holder(self) -> None:
+        people = await self._people("holder")
+        self._logged.append(("mandate holder", "permit"))
+        self._checks.expect("the holder sees oneself and the mandator", [True, False], _own(people))
+        if len(people) > 1:
+            self.told.views["holder"] = people[1]["history"]["lines"]
+        self._compare("holder", (self._cast.holder, self._cast.patient), people)
 
+    async def _family(self) -> None:
+        people = await self._people("family_holder")
+        what = "one call shows a family: oneself and two mandators"
+        self._checks.expect(what, [True, False, False], _own(people))
+        cast = self._cast
+        self._compare("family holder", (cast.family_holder, *cast.mandators), people)
 
-async def refuse_all(portal: Portal, cast: Cast, checks: Checks) -> None:
-    """Unconsented, unlinked, excluded and unknown are refused alike; withdrawal acts at once."""
-    refused = [
-        await portal.call("physician", "/v1/patients/history", {"patient": cast.stranger}),
-        await portal.call("unlinked", "/v1/patients/history", {"patient": cast.patient}),
-        await portal.call("excluded", "/v1/patients/history", {"patient": cast.patient}),
-    ]
-    kinds = {(one.status_code, one.text) for one in refused}
-    checks.expect("no consent, no link and exclusion look the same", 1, len(kinds))
-    checks.expect("and are refused", {403}, {one.status_code for one in refused})
-    answer = await portal.call("patient", "/v1/registrations", {"kind": "withdraw_consent"})
-    checks.expect("registration withdraw_consent", 201, answer.status_code)
-    after = await portal.call("physician", "/v1/patients/history", {"patient": cast.patient})
-    checks.expect("the very next read after the withdrawal", 403, after.status_code)
+    async def _people(self, who: str) -> list[Answer]:
+        answer = await self._portal.read(who, MANDATES, {"limit": 500})
+        people: list[Answer] = answer.get("people", [])
+        return people
 
+    def _compare(self, who: str, persons: tuple[Person, ...], people: list[Answer]) -> None:
+        since = brussels.months_back(datetime.now(UTC), 6)
+        wanted = sorted(planned_lines(self._plan, one.niss, since) for one in persons)
+        seen = sorted(seen_lines(one["history"]["lines"]) for one in people)
+        self._checks.expect_same(
+            f"the {who} sees everybody's six months, line by line", wanted, seen
+        )
 
-async def access_log(portal: Portal, checks: Checks) -> list[dict[str, Any]]:
-    """The patient's access log with everything that happened."""
-    log = (await portal.call("patient", "/v1/me/access-log")).json()["accesses"]
-    found = sorted((one["role"], one["decision"]) for one in log)
-    expected = sorted(
-        [
-            ("patient", "permit"),
-            ("patient", "permit"),
-            ("caregiver", "permit"),
-            ("pharmacist", "permit"),
-            ("pharmacy", "permit"),
-            *[("caregiver", "deny")] * 3,
+    async def _own_lines(self) -> None:
+        pages = await self._portal.pages("pharmacy", OWN_LINES)
+        lines = [line for page in pages for line in page.get("lines", ())]
+        self.told.views["pharmacy"] = lines
+        number = self._cast.pharmacy.number
+        since = brussels.months_back(datetime.now(UTC), 12)
+        wanted = planned_own_lines(self._plan, number, since)
+        self._checks.expect_same("the pharmacy sees its own lines", wanted, seen_lines(lines))
+        patients = {line[0] for line in planned_lines(self._plan, self._cast.patient.niss, since)}
+        self._logged += [
+            ("pharmacy", "permit")
+            for page in pages
+            if patients & {line["dguid"] for line in page.get("lines", ())}
         ]
-    )
-    checks.expect("the access log holds every read", json.dumps(expected), json.dumps(found))
-    return list(log)
+
+    def _differences(self) -> None:
+        views = self.told.views
+        for who, shown in (
+            ("patient", True),
+            ("holder", True),
+            ("physician", False),
+            ("nurse", False),
+            ("pharmacist", False),
+        ):
+            verb = "sees" if shown else "does not see"
+            lines = views.get(who, [])
+            found = {line.get("pharmacy") is not None for line in lines}
+            self._checks.expect(f"the {who} {verb} who dispensed", [shown], sorted(found))
 
 
-def _all_have(answer: dict[str, Any], member: str) -> bool:
-    return all(line.get(member) is not None for line in answer["lines"])
+def role_of(access: Answer) -> str:
+    """In which role somebody looked, as the access log has it."""
+    return "mandate holder" if access["on_your_behalf"] else str(access["role"])
 
 
-def _any_has(answer: dict[str, Any], member: str) -> bool:
-    return any(line.get(member) is not None for line in answer["lines"])
+def _own(people: list[Answer]) -> list[Any]:
+    return [one["own"] for one in people]

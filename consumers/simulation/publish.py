@@ -20,7 +20,6 @@ from infra.errors import InfrastructureError
 from infra.kafka import Producer, producer
 from infra.settings import Settings
 from projections.broadcast import BroadcastTables
-from projections.folds.publishers import PublisherEntry
 from schemas.dispensation import SUBMISSION_BODIES
 from schemas.partitioning import partition_for
 from schemas.publisher import BackboneKeyPublished, Contract, Enrolled
@@ -52,62 +51,65 @@ def publisher_folder(settings: Settings, pharmacy: str) -> Path:
     return settings.data / "publishers" / pharmacy
 
 
-async def publish(
-    settings: Settings, plan: Plan, progress: Progress | None = None
-) -> list[Published]:
+class AlreadySimulated(InfrastructureError):
+    """The pharmacies of this seed are enrolled already, so counts could not agree."""
+
+
+async def publish(settings: Settings, plan: Plan, progress: Progress) -> list[Published]:
     """Publishes everything, and answers where each record stands, stream by stream interleaved.
 
     `settings` point to a data folder that holds the office's key.
 
     Raises:
+        AlreadySimulated: this seed's year is in the record.
         InfrastructureError: the broker does not answer, or the office published no intake key.
         KeyFileError: the office's key or a pharmacy's cannot be used.
     """
     office = SigningKey.load(office_key_path(settings))
-    pharmacies = [stream.pharmacy for stream in plan.streams]
-    signing = {one.number: _signing_key(settings, one.number) for one in pharmacies}
-    tables = BroadcastTables(settings, office.public_bytes)
-    await tables.start()
-    try:
-        await tables.catch_up()
-        intake = tables.backbone_keys("intake")
-        known = {one.number: tables.publisher(one.number) for one in pharmacies}
-    finally:
-        await tables.stop()
-    if not intake:
-        raise InfrastructureError("The office published no intake key: run dpp office init.")
+    intake = await _intake_key(settings, office, plan)
+    signing = {one.pharmacy.number: _signing_key(settings, one.pharmacy) for one in plan.streams}
     async with producer(
         settings, linger_ms=20, max_request_size=OVERSIZE_BYTES + 256 * 1024
     ) as sender:
-        await _enrol(sender, office, _unknown(plan, pharmacies, signing, known))
-        sessions = await _open_sessions(sender, signing, intake[-1])
-        return await _send_all(sender, plan, sessions, progress or (lambda _done, _all: None))
+        await _enrol(sender, office, _enrolments(plan, signing))
+        sessions = await _open_sessions(sender, signing, intake)
+        return await _send_all(sender, plan, sessions, progress)
 
 
-def _signing_key(settings: Settings, pharmacy: str) -> SigningKey:
-    path = publisher_folder(settings, pharmacy) / "key"
+async def _intake_key(settings: Settings, office: SigningKey, plan: Plan) -> BackboneKeyPublished:
+    """The key to seal sessions to, in a record that does not know these pharmacies yet."""
+    tables = BroadcastTables(settings, office.public_bytes)
+    await tables.start()
+    try:
+        intake = tables.backbone_keys("intake")
+        known = [one for one in plan.streams if tables.publisher(one.pharmacy.number) is not None]
+    finally:
+        await tables.stop()
+    if known:
+        raise AlreadySimulated(
+            f"The people of seed {plan.seed} are in this record already: choose another --seed."
+        )
+    if not intake:
+        raise InfrastructureError("The office published no intake key: run dpp office init.")
+    return intake[-1]
+
+
+def _signing_key(settings: Settings, pharmacy: Pharmacy) -> SigningKey:
+    path = publisher_folder(settings, pharmacy.number) / "key"
     if not path.exists():
         SigningKey.generate(KEY_ID).save(path)
     return SigningKey.load(path)
 
 
-def _unknown(
-    plan: Plan,
-    pharmacies: Iterable[Pharmacy],
-    signing: dict[str, SigningKey],
-    known: dict[str, PublisherEntry | None],
-) -> Iterator[Enrolled]:
-    """What the office still has to state about these pharmacies."""
+def _enrolments(plan: Plan, signing: dict[str, SigningKey]) -> Iterator[Enrolled]:
+    """What the office states about these pharmacies."""
     now = datetime.now(UTC)
-    for one in pharmacies:
-        entry, key = known[one.number], signing[one.number]
-        if entry is not None and key.key_id in entry.keys:
-            continue
-        lapsed = one.number == plan.population.lapsed.number
+    for number, key in signing.items():
+        lapsed = number == plan.population.lapsed.number
         yield Enrolled(
-            publisher=one.number,
+            publisher=number,
             publisher_kind="pharmacy",
-            key=key.enrolment(one.number),
+            key=key.enrolment(number),
             contract=Contract(
                 event_types=tuple(SUBMISSION_BODIES),
                 valid_from=now - _LONG_AGO,

@@ -13,6 +13,7 @@ from consumers.simulation.registrations import (
     RegistrationPlan,
     TokenPersona,
 )
+from infra.errors import InfrastructureError
 
 Tokens = Callable[[TokenPersona], Awaitable[str]]
 Progress = Callable[[int, int], None]
@@ -25,7 +26,7 @@ _ASK_SECONDS: Final = 0.1
 _TRIES: Final = 50
 
 
-class RegistrationFailed(Exception):
+class RegistrationFailed(InfrastructureError):
     """The API did not answer as it should; the text names the step, never a person."""
 
 

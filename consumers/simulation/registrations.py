@@ -107,6 +107,11 @@ class RegistrationPlan:
                 counts[name] = counts.get(name, 0) + 1
         return dict(sorted(counts.items()))
 
+    @property
+    def accepted(self) -> int:
+        """How many of them become facts."""
+        return self.expected().get("201", 0)
+
 
 def patient(person: Person) -> TokenPersona:
     """A person as a patient, or as somebody's mandate holder."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from consumers.simulation.plan import Counts, ExpectedReceipt, Plan, expected_counts
 from consumers.simulation.publish import Published
+from infra.errors import InfrastructureError
 from infra.kafka import Partition, PartitionReader, Record, reader
 from infra.settings import Settings
 from schemas.deadletter import REASON
@@ -31,7 +32,7 @@ Place = tuple[int, int]
 """Partition and offset of a submission."""
 
 
-class NotDecided(Exception):
+class NotDecided(InfrastructureError):
     """Submissions were still without a receipt when the time was up; the text says how many."""
 
 
@@ -77,11 +78,11 @@ class Observed:
         )
 
 
-async def mark(settings: Settings) -> dict[Partition, int]:
-    """Where the output topics end now, to observe only what comes after."""
+async def mark(settings: Settings, *topics: str) -> dict[Partition, int]:
+    """Where these topics (all outputs, if none is named) end, to observe only what comes after."""
     async with reader(settings) as log:
-        assigned = await log.assign_all(*OUTPUTS)
-        return await log.end_offsets(assigned)
+        wanted = [one for topic in topics or OUTPUTS for one in await log.partitions(topic)]
+        return await log.end_offsets(wanted)
 
 
 async def observe(settings: Settings, start: Mapping[Partition, int] | None = None) -> Observed:
@@ -160,14 +161,21 @@ def count_differences(expected: Counts, observed: Counts) -> list[str]:
     for one in fields(Counts):
         wanted, seen = getattr(expected, one.name), getattr(observed, one.name)
         if isinstance(wanted, Mapping):
-            found += [
-                f"{one.name} {name}: expected {wanted.get(name, 0)}, observed {seen.get(name, 0)}"
-                for name in sorted(wanted.keys() | seen.keys())
-                if wanted.get(name, 0) != seen.get(name, 0)
-            ]
+            found += mapping_differences(one.name, wanted, seen)
         elif wanted != seen:
             found.append(f"{one.name}: expected {wanted}, observed {seen}")
     return found
+
+
+def mapping_differences(
+    group: str, expected: Mapping[str, int], observed: Mapping[str, int]
+) -> list[str]:
+    """Counts of one group that differ, by name."""
+    return [
+        f"{group} {name}: expected {expected.get(name, 0)}, observed {observed.get(name, 0)}"
+        for name in sorted(expected.keys() | observed.keys())
+        if expected.get(name, 0) != observed.get(name, 0)
+    ]
 
 
 def _compare(place: Place, published: Published, observed: Observed) -> list[str]:

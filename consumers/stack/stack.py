@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,6 +22,8 @@ from infra.migrations import Source
 from infra.settings import Settings
 
 READY_SECONDS: Final = 90.0
+PERSONAS_FILE: Final = "personas.json"
+_TOKEN_SECONDS: Final = 43_200
 _WATCH_SECONDS: Final = 0.25
 _RESTART_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 Progress = Callable[[str], None]
@@ -95,7 +98,7 @@ class Stack:
             self.parts[name].start()
         await self.wait_ready()
         self._watching = asyncio.create_task(self._watch())
-        self._write_endpoints({})
+        self._write_endpoints(await self._tokens())
 
     async def _servers(self) -> Settings:
         settings = self._given.model_copy(update={"data": self._given.data.absolute()})
@@ -160,13 +163,30 @@ class Stack:
             "office_public_key": settings.office_public_key,
             "tokens": tokens,
         }
-        file = settings.data / "endpoints.json"
-        file.touch(mode=0o600, exist_ok=True)
-        file.write_text(json.dumps(endpoints, indent=2) + "\n")
+        _write_private(settings.data / "endpoints.json", endpoints)
 
-    def publish_tokens(self, tokens: dict[str, str]) -> None:
-        """Adds the tokens of demo personas to `endpoints.json`."""
+    async def publish_personas(self, claims: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """Tokens for these people, by name; they and their tokens are kept in the data folder.
+
+        With the development issuer on, the next start writes fresh tokens for them.
+        """
+        _write_private(self.settings.data / PERSONAS_FILE, claims)
+        tokens = await self._tokens()
         self._write_endpoints(tokens)
+        return tokens
+
+    async def _tokens(self) -> dict[str, str]:
+        file = self.settings.data / PERSONAS_FILE
+        if not (self.settings.dev_issuer and file.exists()):
+            return {}
+        tokens: dict[str, str] = {}
+        async with httpx.AsyncClient(base_url=self.api_url) as client:
+            for name, claims in json.loads(file.read_text()).items():
+                asked = {**claims, "seconds": _TOKEN_SECONDS}
+                answer = await client.post("/dev/token", json=asked)
+                answer.raise_for_status()
+                tokens[name] = answer.json()["access_token"]
+        return tokens
 
     async def stop(self) -> None:
         """Stops the parts, then the servers; harmless when nothing runs."""
@@ -194,6 +214,12 @@ class Stack:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+
+def _write_private(file: Path, content: Mapping[str, object]) -> None:
+    """Writes JSON that only the owner may read."""
+    file.touch(mode=0o600, exist_ok=True)
+    file.write_text(json.dumps(content, indent=2) + "\n")
 
 
 async def _is_ready(client: httpx.AsyncClient, part: Part) -> bool:
