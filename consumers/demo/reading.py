@@ -5,6 +5,7 @@ Every answer is compared with the plan of the simulated year, line by line.
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
@@ -215,7 +216,7 @@ class Readers:
             self._checks.expect(f"the {who} {verb} who dispensed", [shown], sorted(found))
 
 
-def role_of(access: Answer) -> str:
+def role_of(access: Mapping[str, Any]) -> str:
     """In which role somebody looked, as the access log has it."""
     return "mandate holder" if access["on_your_behalf"] else str(access["role"])
 
