@@ -40,6 +40,8 @@ from streams.intake.keys import KeyFileError, SigningKey
 
 POOL_MAX: Final = 16
 GRACE_SECONDS: Final = 5
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than clients and proxies keep an idle connection, so that none is cut as it is used."""
 UNAVAILABLE: Final = (InfrastructureError, OperationalError, PoolTimeout, PoolClosed, NoIntakeKey)
 _log = structlog.get_logger("api")
 
@@ -82,6 +84,7 @@ async def serve(deps: Dependencies, listening: socket.socket, stop: asyncio.Even
             server_header=False,
             proxy_headers=False,
             lifespan="off",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

@@ -1,7 +1,7 @@
 """Performs a plan of registrations through the API, as anybody else would."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,7 @@ from consumers.simulation.registrations import (
 )
 from infra.errors import InfrastructureError
 
-Tokens = Callable[[TokenPersona], Awaitable[str]]
+Tokens = Callable[[TokenPersona], str]
 Progress = Callable[[int, int], None]
 PATH: Final = "/v1/registrations"
 _CREATED: Final = 201
@@ -105,7 +105,7 @@ class _Caller:
         self, place: str, author: TokenPersona, body: dict[str, object]
     ) -> tuple[str, str]:
         """The outcome of one registration and its id (empty if it was refused)."""
-        headers = {"Authorization": f"Bearer {await self._tokens(author)}"}
+        headers = {"Authorization": f"Bearer {self._tokens(author)}"}
         answer = await self._patiently("POST", PATH, headers, body)
         if answer.status_code == _PENDING:
             return await self._follow(place, headers, answer.json()["id"])
@@ -113,6 +113,10 @@ class _Caller:
             return str(_CREATED), answer.json()["id"]
         if answer.status_code == _REFUSED:
             return _refusal(answer.json()), ""
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise RegistrationFailed(
+                "The API does not take development tokens: start dpp up with --dev-issuer."
+            )
         raise RegistrationFailed(f"{place}: the API answered {answer.status_code}.")
 
     async def _follow(self, place: str, headers: dict[str, str], id_: str) -> tuple[str, str]:

@@ -1,19 +1,22 @@
 """A whole simulated year: published, registered, awaited, and held against its plan."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from typing import Final, Protocol
 
 import httpx
 
+from consumers.api.ports import ApiSettings
+from consumers.api.tokens_dev import DevIssuer, TokenRequest
 from consumers.simulation.defects import make_plan
 from consumers.simulation.plan import Counts, Plan, expected_counts
 from consumers.simulation.population import SimulationSize
 from consumers.simulation.publish import Published, publish
-from consumers.simulation.register import Registered, RegistrationFailed, register
+from consumers.simulation.register import Registered, register
 from consumers.simulation.registrations import (
     RegistrationPlan,
     TokenPersona,
@@ -115,7 +118,7 @@ async def simulate(
     before = await stored_rows(settings)
     published, observed = await _dispense(settings, year, outputs, progress, clock)
     with clock.timed("registered"):
-        registered = await _register(api, year.registrations, progress)
+        registered = await _register(settings, api, year.registrations, progress)
     progress("projections follow", 0, 0)
     with clock.timed("projected"):
         await await_projected(settings)
@@ -158,32 +161,25 @@ async def _dispense(
 
 
 async def _register(
-    api: httpx.AsyncClient, plan: RegistrationPlan, progress: Progress
+    settings: Settings, api: httpx.AsyncClient, plan: RegistrationPlan, progress: Progress
 ) -> Registered:
     progress("registrations", 0, sum(map(len, plan.chains)))
     return await register(
         plan,
         api,
-        dev_tokens(api),
+        dev_tokens(settings),
         concurrency=CONCURRENCY,
         progress=_step(progress, "registrations"),
     )
 
 
-def dev_tokens(api: httpx.AsyncClient) -> Callable[[TokenPersona], Awaitable[str]]:
-    """Tokens of the development issuer, each asked for once."""
-    known: dict[TokenPersona, str] = {}
+def dev_tokens(settings: Settings) -> Callable[[TokenPersona], str]:
+    """Issues development tokens under the key that the API of this data folder trusts."""
+    issuer = DevIssuer.open(settings.data / "keys", ApiSettings().audience)
 
-    async def token(persona: TokenPersona) -> str:
-        if persona not in known:
-            answer = await api.post("/dev/token", json=persona.request())
-            if answer.status_code == httpx.codes.NOT_FOUND:
-                raise RegistrationFailed(
-                    "The API issues no tokens for development: start dpp up with --dev-issuer."
-                )
-            answer.raise_for_status()
-            known[persona] = answer.json()["access_token"]
-        return known[persona]
+    @cache
+    def token(persona: TokenPersona) -> str:
+        return issuer.issue(TokenRequest.model_validate(persona.request()), datetime.now(UTC))
 
     return token
 
