@@ -85,9 +85,15 @@ async def owner_of(deps: Dependencies, principal: Principal) -> str:
 
 
 async def register(
-    deps: Dependencies, principal: Principal, form: forms.RegistrationForm
+    deps: Dependencies,
+    principal: Principal,
+    form: forms.RegistrationForm,
+    idempotency_key: str | None = None,
 ) -> tuple[int, RegistrationAnswer]:
     """Submits a registration and waits for its outcome; answers 201 or 202.
+
+    The same key of the same caller about the same patient gives the same registration id, so the
+    stage takes a repeated request for what it is.
 
     Raises:
         Problem: 400 malformed, 403 a role that registers nothing, 422 refused by the stage, 503
@@ -99,9 +105,9 @@ async def register(
     subject = await subject_of(deps.vault, number)
     body = build(form, author(principal, number))
     owner = await owner_of(deps, principal)
-    seed = uuid.UUID(deps.new_id()).bytes
-    # Bytes 6 and 8 of a random UUID hold its version, so the seed is spread first.
-    id_ = new_id(await deps.vault.root_key("cursor"), owner, hashlib.sha256(seed).digest())
+    # Hashed, since bytes 6 and 8 of a random UUID hold its version.
+    seed = hashlib.sha256(lp(owner, subject, idempotency_key or deps.new_id())).digest()
+    id_ = new_id(await deps.vault.root_key("cursor"), owner, seed)
     place = await deps.registrar.submit(
         subject=subject, type_=TYPES[type(body)], id_=id_, body=body.write()
     )
@@ -133,19 +139,22 @@ def describe(id_: str, outcome: RegistrationOutcome | None) -> RegistrationAnswe
     """The answer that stands for an outcome; what is not known yet is `pending`."""
     if outcome is None:
         return RegistrationAnswer(id=id_, state="pending")
-    receipt = outcome.receipt
+    receipt, final, issues = outcome.receipt, outcome.receipt.outcome, outcome.receipt.issues
+    if receipt.original is not None:
+        # A repeated registration has the outcome of the first.
+        final, issues = receipt.original.outcome, receipt.original.issues
     errors = tuple(
         FieldIssue(path=issue.path, code=issue.code)
-        for issue in (*receipt.issues, *(i for line in receipt.lines for i in line.issues))
+        for issue in issues
         if issue.severity == "reject"
     )
     facts = tuple(
         FactView(fact=one.fact, partition=one.partition, offset=one.offset) for one in outcome.facts
     )
-    if receipt.outcome == "rejected":
+    if final == "rejected":
         return RegistrationAnswer(id=id_, state="refused", outcome="rejected", errors=errors)
     state = "committed" if outcome.committed else "pending"
-    return RegistrationAnswer(id=id_, state=state, outcome=receipt.outcome, facts=facts)
+    return RegistrationAnswer(id=id_, state=state, outcome=final, facts=facts)
 
 
 def author(principal: Principal, patient: str) -> s.Author:

@@ -1,11 +1,13 @@
 """Performs a plan of registrations through the API, as anybody else would."""
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
+import stamina
 
 from consumers.simulation.registrations import (
     Chain,
@@ -23,7 +25,8 @@ _PENDING: Final = 202
 _REFUSED: Final = 422
 _BUSY: Final = frozenset({429, 503})
 _ASK_SECONDS: Final = 0.1
-_TRIES: Final = 50
+_TRIES: Final = 300
+_PATIENCE_SECONDS: Final = 60.0
 
 
 class RegistrationFailed(InfrastructureError):
@@ -95,7 +98,10 @@ async def _perform(caller: "_Caller", number: int, chain: Chain, registered: Reg
 
 
 class _Caller:
-    """Calls the API with the right token, again while it is busy or the fact is on its way."""
+    """Calls the API with the right token, again while it is busy, away or not done yet.
+
+    A request whose answer was lost is repeated under its key, so that it registers once.
+    """
 
     def __init__(self, client: httpx.AsyncClient, tokens: Tokens) -> None:
         self._client = client
@@ -105,7 +111,10 @@ class _Caller:
         self, place: str, author: TokenPersona, body: dict[str, object]
     ) -> tuple[str, str]:
         """The outcome of one registration and its id (empty if it was refused)."""
-        headers = {"Authorization": f"Bearer {self._tokens(author)}"}
+        headers = {
+            "Authorization": f"Bearer {self._tokens(author)}",
+            "Idempotency-Key": uuid.uuid4().hex,
+        }
         answer = await self._patiently("POST", PATH, headers, body)
         if answer.status_code == _PENDING:
             return await self._follow(place, headers, answer.json()["id"])
@@ -133,12 +142,18 @@ class _Caller:
     async def _patiently(
         self, method: str, path: str, headers: dict[str, str], body: dict[str, object] | None
     ) -> httpx.Response:
-        for _ in range(_TRIES):
-            answer = await self._client.request(method, path, json=body, headers=headers)
-            if answer.status_code not in _BUSY:
-                return answer
-            await asyncio.sleep(_ASK_SECONDS)
+        async for attempt in stamina.retry_context(
+            on=(_Busy, httpx.TransportError), attempts=None, timeout=_PATIENCE_SECONDS, wait_max=1.0
+        ):
+            with attempt:
+                answer = await self._client.request(method, path, json=body, headers=headers)
+                if answer.status_code in _BUSY:
+                    raise _Busy("The API was busy for too long: look at its /readyz.")
         return answer
+
+
+class _Busy(RegistrationFailed):
+    """The API asks to try again."""
 
 
 def _refusal(document: dict[str, object]) -> str:

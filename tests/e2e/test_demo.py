@@ -1,83 +1,124 @@
 """The whole flow, every part a process of its own, on a real broker and a real database."""
 
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, Final
 
+import httpx
 import pytest
-from pydantic import SecretStr
 
 from consumers.catalogue import catalogue
-from consumers.demo.cast import Cast
+from consumers.simulation.population import SimulationSize, populate
 from infra.embedded.cluster import EmbeddedInfrastructure
-from infra.kafka import reader
-from infra.postgres import connect
-from infra.settings import Settings
-from schemas.topics import ALL_TOPICS
+from infra.settings import load_settings
+from tests.support.dump import Forbidden, table_dump, topic_dump
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-TABLES = """
-SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
-WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')
-"""
+SEED: Final = 4
+SIZE: Final = SimulationSize(8, 80, 800)
+OPTIONS: Final = ("--seed", "4", "--pharmacies", "8", "--persons", "80", "--lines", "800")
+DPP: Final = (sys.executable, "-m", "consumers.cli.main")
+ROOT: Final = Path(__file__).parents[2]
 
 
-async def topic_dump(settings: Settings) -> AsyncIterator[bytes]:
-    """Key, headers and value of every record of every topic, aborted ones included."""
-    async with reader(settings, isolation="read_uncommitted") as log:
-        assigned = await log.assign_all(*(topic.name for topic in ALL_TOPICS))
-        ends = await log.end_offsets(assigned)
-        while any(place < ends[one] for one, place in (await log.positions()).items()):
-            for records in (await log.poll()).values():
-                for record in records:
-                    headers = b"".join(name.encode() + value for name, value in record.headers)
-                    yield b"|".join((record.key or b"", headers, record.value or b""))
-
-
-async def table_dump(dsn: str) -> AsyncIterator[bytes]:
-    """Every row of every table as text."""
-    async with connect(dsn, autocommit=True) as connection:
-        names = [row[0] for row in await (await connection.execute(TABLES)).fetchall()]
-        for name in names:
-            rows = await connection.execute(f"SELECT t::text FROM {name} AS t")
-            for row in await rows.fetchall():
-                yield str(row[0]).encode()
-
-
-async def test_the_demo_holds_and_what_it_keeps_names_no_person_and_no_product(
-    tmp_path: Path,
-) -> None:
-    folder = tmp_path / "kept"
-    done = subprocess.run(  # noqa: ASYNC221 - nothing else runs in this loop
-        [sys.executable, "-m", "consumers.cli.main", "demo", "--json", "--data", str(folder)],
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The folder that a demo kept, and what it told."""
+    folder = tmp_path_factory.mktemp("demo") / "kept"
+    done = subprocess.run(
+        [*DPP, "demo", "--json", "--data", str(folder), *OPTIONS],
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
-
     told = json.loads(done.stdout)
-    assert [check for check in told["checks"] if not check["holds"]] == []
-    assert done.returncode == 0
-    endpoints = json.loads((folder / "endpoints.json").read_text())
-    assert set(endpoints["tokens"]) >= {"patient", "holder", "physician", "pharmacist"}
+    assert done.returncode == 0, (
+        told["differences"],
+        [c for c in told["checks"] if not c["holds"]],
+    )
+    return folder, told
 
-    cast = Cast()
-    secrets = [cast.patient, cast.holder, cast.stranger]
-    secrets += [one.cnk for one in catalogue.load()]
-    secrets += [name for one in catalogue.load() for name in (one.name_fr, one.name_nl) if name]
+
+def test_every_count_and_every_expectation_of_the_demo_holds(
+    kept: tuple[Path, dict[str, Any]],
+) -> None:
+    _, told = kept
+    assert told["holds"]
+    assert told["agrees"]
+    assert told["differences"] == []
+    assert len(told["checks"]) > 15
+    assert all(check["holds"] for check in told["checks"])
+    for group in told["counts"].values():
+        for pair in group.values():
+            assert pair["injected"] == pair["observed"]
+    assert told["counts"]["dead letters"].keys() == {
+        "no_key",
+        "no_session",
+        "unknown_publisher",
+        "unknown_session",
+    }
+
+
+async def test_what_the_demo_keeps_names_no_person_and_no_product(
+    kept: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, _ = kept
+    people = populate(SEED, SIZE)
+    numbers = [one.niss for one in people.persons]
+    numbers += [one.niss for one in (*people.physicians, *people.nurses, *people.pharmacists)]
+    numbers += [one.nihdi for one in (*people.physicians, *people.nurses, *people.pharmacists)]
+    numbers += [one.cnk for one in catalogue.load()]
+    names = [name for one in catalogue.load() for name in (one.name_fr, one.name_nl) if name]
+    names += [one.name for one in people.persons]
+    forbidden = Forbidden(numbers, names)
     seen = 0
     async with EmbeddedInfrastructure(folder) as servers:
         found = servers.endpoints
-        settings = Settings(
-            kafka_bootstrap=found.kafka_bootstrap, postgres_dsn=SecretStr(found.postgres_dsn)
-        )
+        settings = load_settings(kafka_bootstrap=found.kafka_bootstrap)
         dumps = [topic_dump(settings), table_dump(found.postgres_dsn), table_dump(found.vault_dsn)]
         for dump in dumps:
             async for content in dump:
                 seen += 1
-                assert [one for one in secrets if f'"{one}"'.encode() in content] == []
-                assert cast.patient.encode() not in content
-    assert seen > 100
+                assert forbidden.found(content) == []
+    assert seen > 2000
+
+
+def test_what_is_forbidden_in_a_dump_would_be_found() -> None:
+    forbidden = Forbidden(["85000000105", "0029025"], ["Aspirine"])
+    assert forbidden.found(b'{"niss":"85000000105"}') == [b"85000000105"]
+    assert forbidden.found(b"(0029025,x)") == [b"0029025"]
+    assert forbidden.found(b"Cardio Aspirine") == [b"Aspirine"]
+    assert forbidden.found(b"x85000000105 00290251") == []
+
+
+def test_a_kept_demo_goes_on_where_it_stopped(kept: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = kept
+    command = [*DPP, "up", "--json", "--dev-issuer", "--port", "0", "--data", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as running:
+        try:
+            assert running.stdout is not None
+            address = json.loads(running.stdout.readline())["api"]
+            tokens = json.loads((folder / "endpoints.json").read_text())["tokens"]
+            assert set(tokens) >= {"patient", "holder", "physician", "pharmacist", "pharmacy"}
+            headers = {"Authorization": f"Bearer {tokens['patient']}"}
+            answer = httpx.post(f"{address}/v1/me/history", json={}, headers=headers)
+            assert answer.status_code == 200
+            assert len(answer.json()["lines"]) > 3
+        finally:
+            running.send_signal(signal.SIGTERM)
+    assert running.returncode == 0
+
+
+def test_a_folder_that_holds_a_demo_is_not_used_again_bad(
+    kept: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, _ = kept
+    command = [*DPP, "demo", "--json", "--data", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 3
+    assert "holds a demo already" in done.stderr
+    assert "Traceback" not in done.stderr

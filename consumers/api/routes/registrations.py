@@ -1,6 +1,8 @@
 """Registrations: consents, links, exclusions and mandates, and what is registered about oneself."""
 
-from fastapi import APIRouter, Depends, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Response
 
 from consumers.api import overview, registrations
 from consumers.api.answers import NOT_FOUND, REGISTRATION_REFUSALS, as_json
@@ -10,6 +12,14 @@ from consumers.api.problems import Problem
 from consumers.api.registrations import RegistrationAnswer
 from consumers.api.security import Authenticated, Deps, Identified, SecuredRoute, bearer
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{8,64}$",
+        description="Repeating a request with the same key, token and body registers once.",
+    ),
+]
 router = APIRouter(
     prefix="/v1", tags=["registrations"], route_class=SecuredRoute, dependencies=[Depends(bearer)]
 )
@@ -21,9 +31,11 @@ router = APIRouter(
     response_model=RegistrationAnswer,
     responses={202: {"model": RegistrationAnswer}, **REGISTRATION_REFUSALS},
 )
-async def register(deps: Deps, principal: Authenticated, form: RegistrationForm) -> Response:
+async def register(
+    deps: Deps, principal: Authenticated, form: RegistrationForm, key: IdempotencyKey = None
+) -> Response:
     """Registers; 201 once the fact is committed, 202 with the id of its receipt until then."""
-    status, answer = await registrations.register(deps, principal, form)
+    status, answer = await registrations.register(deps, principal, form, key)
     response = as_json(answer, status)
     response.headers["Location"] = f"/v1/registrations/{answer.id}"
     return response

@@ -9,9 +9,9 @@ import pytest
 
 from consumers.api import registrations
 from consumers.api.outcomes import OutcomeBook
-from consumers.api.ports import Appended
+from consumers.api.ports import Appended, RegistrationOutcome
 from schemas import subject as s
-from schemas.receipts import Issue, Outcome, Receipt, SubmissionRef
+from schemas.receipts import Issue, Original, Outcome, Receipt, SubmissionRef
 from tests.unit.consumers.api.world import (
     ANN,
     BOB,
@@ -104,6 +104,46 @@ async def test_a_registration_without_an_answer_in_time_can_be_asked_for(world: 
     world.outcomes.put_fact(FACT, 0, 41)
     known = await world.ask(path, world.patient(), method="GET")
     assert known.json()["state"] == "committed"
+
+
+KEY = [("Idempotency-Key", "portal-click-0001")]
+BODY = {"kind": "give_consent"}
+
+
+async def test_a_repeated_request_with_its_key_is_the_same_registration(world: World) -> None:
+    for _ in range(2):
+        await world.ask("/v1/registrations", world.patient(), BODY, headers=KEY)
+    first, second = world.registrar.submitted
+    assert first == second
+
+
+async def test_a_key_is_of_one_caller_and_one_patient(world: World) -> None:
+    about_bob = {**BODY, "patient": BOB}
+    await world.ask("/v1/registrations", world.patient(), BODY, headers=KEY)
+    await world.ask("/v1/registrations", world.patient(BOB), BODY, headers=KEY)
+    await world.ask("/v1/registrations", world.patient(), about_bob, headers=KEY)
+    await world.ask("/v1/registrations", world.patient(), BODY)
+    assert len({id_ for _, _, id_, _ in world.registrar.submitted}) == 4
+
+
+@pytest.mark.parametrize("key", ["short", "x" * 65, "with a space"])
+async def test_a_malformed_key_is_a_400_bad(world: World, key: str) -> None:
+    headers = [("Idempotency-Key", key)]
+    answer = await world.ask("/v1/registrations", world.patient(), BODY, headers=headers)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert key not in answer.text
+
+
+def test_a_repeated_registration_has_the_outcome_of_the_first() -> None:
+    refusal = Receipt.read(_receipt("x", "rejected", "CONSENT_ALREADY_GIVEN"))
+    place = SubmissionRef(partition=0, offset=9, appended_at=NOW, id="x")
+    for first, state in ((Receipt.read(_receipt("x")), "committed"), (refusal, "refused")):
+        original = Original(offset=0, outcome=first.outcome, issues=first.issues)
+        repeated = Receipt(outcome="duplicate", submission=place, original=original)
+        told = registrations.describe("x", RegistrationOutcome(repeated, ()))
+        assert (told.state, told.outcome) == (state, first.outcome)
+        assert [error.code for error in told.errors] == [issue.code for issue in first.issues]
 
 
 async def test_nobody_else_can_ask_for_a_registration_bad(world: World) -> None:
