@@ -1,6 +1,6 @@
 """Wraps aiokafka, which has no types: producers and readers.
 
-This module, `kafka_connection` and `kafka_admin` are the only ones that touch it directly.
+This module and its neighbours named `kafka_` are the only ones that touch it directly.
 Everything returned is ours and typed, every failure is an `InfrastructureError` with one clear
 sentence. Readers see committed records only.
 """
@@ -27,6 +27,7 @@ from infra.kafka_connection import (
     stop,
     translated,
 )
+from infra.kafka_headers import accept_any_header_name
 from infra.settings import Settings
 
 __all__ = [
@@ -49,6 +50,8 @@ __all__ = [
     "reader",
     "to_record",
 ]
+
+accept_any_header_name()
 
 LOOK_MS: Final = 20
 """How often a reader without records looks whether its position moved, in milliseconds."""

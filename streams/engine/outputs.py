@@ -18,8 +18,8 @@ from streams.engine.stage import Headers, Output, Submission
 MAX_OUTPUT_BYTES: Final = 60 * 1024
 """Key, headers and value of any output but a dead letter. Source: DESIGN section 4.1."""
 _TRACEPARENT: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
-_OFFSET_HEADERS: Final = ("ce_sourceoffset", deadletter.SOURCE_OFFSET)
-_ORDINAL_HEADERS: Final = ("ce_sourceordinal", deadletter.SOURCE_ORDINAL)
+_EVENT_HEADERS: Final = ("ce_sourceoffset", "ce_sourceordinal")
+_LETTER_HEADERS: Final = (deadletter.SOURCE_OFFSET, deadletter.SOURCE_ORDINAL)
 _NUMBER: Final = re.compile(rb"(0|[1-9][0-9]{0,18})\Z")
 
 
@@ -35,9 +35,14 @@ class SourcePosition(NamedTuple):
 
 
 def source_position(headers: Headers) -> SourcePosition | None:
-    """The source position in an output's headers; None where there is none or it is malformed."""
-    offset = _number(headers, _OFFSET_HEADERS)
-    ordinal = _number(headers, _ORDINAL_HEADERS)
+    """The source position in an output's headers; None where there is none or it is malformed.
+
+    A dead letter keeps the headers of its sender, who may have named any position: ours decide.
+    """
+    letter = any(name == deadletter.SOURCE_OFFSET for name, _ in headers)
+    offset_header, ordinal_header = _LETTER_HEADERS if letter else _EVENT_HEADERS
+    offset = _number(headers, offset_header)
+    ordinal = _number(headers, ordinal_header)
     if offset is None or ordinal is None:
         return None
     return SourcePosition(offset, ordinal)
@@ -48,8 +53,8 @@ def last_receipt_position(receipts: Iterable[Headers]) -> int:
     return max((found.offset for one in receipts if (found := source_position(one))), default=-1)
 
 
-def _number(headers: Headers, names: tuple[str, str]) -> int | None:
-    found = [value for name, value in headers if name in names]
+def _number(headers: Headers, wanted: str) -> int | None:
+    found = [value for name, value in headers if name == wanted]
     return int(found[0]) if len(found) == 1 and _NUMBER.match(found[0] or b"") else None
 
 
@@ -99,9 +104,9 @@ class OutputBuilder:
         return output
 
     def dead_letter(self, topic: str, reason: DeadLetterReason) -> Output:
-        """The submission as received, with why and from where; a long value or headers are cut."""
+        """The submission as received, with why and from where; what is too long is cut."""
         submission = self._submission
-        value = submission.value
+        key, value = submission.key, submission.value
         source = f"{submission.topic}/{submission.partition}/{submission.offset}"
         added: list[tuple[str, bytes]] = [
             (deadletter.REASON, reason.encode()),
@@ -115,12 +120,15 @@ class OutputBuilder:
                 (deadletter.SHA256, hashlib.sha256(value).hexdigest().encode()),
             ]
             value = value[: deadletter.MAX_KEPT_BYTES]
+        if key is not None and len(key) > deadletter.MAX_KEPT_KEY_BYTES:
+            added.append((deadletter.KEY_CUT_FROM, str(len(key)).encode()))
+            key = key[: deadletter.MAX_KEPT_KEY_BYTES]
         kept = _kept(submission.headers)
         if len(kept) < len(submission.headers):
             dropped = len(submission.headers) - len(kept)
             added.append((deadletter.HEADERS_DROPPED, str(dropped).encode()))
         self._ordinal += 1
-        return Output(topic, submission.key, (*kept, *added), value)
+        return Output(topic, key, (*kept, *added), value)
 
 
 def encoded_size(output: Output) -> int:
