@@ -69,8 +69,8 @@ async def test_what_the_demo_keeps_names_no_person_and_no_product(
     folder, _ = kept
     people = populate(SEED, SIZE)
     numbers = [one.niss for one in people.persons]
-    numbers += [one.niss for one in (*people.physicians, *people.nurses, *people.pharmacists)]
-    numbers += [one.nihdi for one in (*people.physicians, *people.nurses, *people.pharmacists)]
+    caregivers = (*people.physicians, *people.nurses, *people.pharmacists)
+    numbers += [number for one in caregivers for number in (one.niss, one.nihdi)]
     numbers += [one.cnk for one in catalogue.load()]
     names = [name for one in catalogue.load() for name in (one.name_fr, one.name_nl) if name]
     names += [one.name for one in people.persons]
