@@ -133,7 +133,7 @@ class OutputBuilder:
 
 def encoded_size(output: Output) -> int:
     """Bytes of key, headers and value: what an output takes in a batch, but for framing."""
-    headers = sum(len(name) + len(value) for name, value in output.headers)
+    headers = sum(len(name.encode()) + len(value) for name, value in output.headers)
     return headers + len(output.key or b"") + len(output.value or b"")
 
 
