@@ -13,6 +13,7 @@ from typing import Any, Generic
 from infra.settings import Settings
 from streams.engine.failure import FatalStageError
 from streams.engine.health import Health
+from streams.engine.lag import Lag
 from streams.engine.partition import PartitionWorker
 from streams.engine.stage import Gathered, Stage, State
 from streams.engine.transport import PassThrough, StageApp
@@ -30,25 +31,31 @@ class Workers(Generic[State, Gathered]):
         self._health = health
         self._workers: dict[int, PartitionWorker[State, Gathered]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rebalancing = False
+        self._settled = asyncio.Event()
         self.app: StageApp | None = None
         self.fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    def held(self) -> Mapping[int, int | None]:
+        """The next offset of every partition; None while it is not restored."""
+        return {number: worker.expected for number, worker in self._workers.items()}
+
     def expected(self) -> Mapping[int, int]:
         """The next offset of every partition that is restored."""
-        known = {number: worker.expected for number, worker in self._workers.items()}
-        return {number: offset for number, offset in known.items() if offset is not None}
+        return {number: offset for number, offset in self.held().items() if offset is not None}
+
+    def hand_over(self) -> None:
+        """Other processes may be given, and write, partitions that this one still works on."""
+        self._settled.clear()
 
     def keep_only(self, partitions: set[int]) -> None:
         """All other partitions belong to other processes now."""
-        self._rebalancing = True
         for number in set(self._workers) - partitions:
             self._spawn(self._workers.pop(number).close())
             self._health.remove(number)
 
     def take(self, partitions: set[int]) -> None:
         """These are ours; those that are new are fenced and restored at once."""
-        self._rebalancing = False
+        self._settled.set()
         self._health.assigned()
         for number in partitions - set(self._workers):
             worker = PartitionWorker(
@@ -57,7 +64,7 @@ class Workers(Generic[State, Gathered]):
                 number,
                 health=self._health,
                 seek=self._seek,
-                rebalancing=lambda: self._rebalancing,
+                settled=self._settled,
             )
             self._workers[number] = worker
             self._health.report(number, "initialising")
@@ -128,6 +135,8 @@ async def run_stage(
     app.loop = asyncio.get_running_loop()
     workers.app = app
     _declare_agent(app, stage.submitted, workers)
+    lag = Lag(stage.name, stage.submitted, workers.held)
+    following = asyncio.create_task(lag.follow(settings))
     stopping = asyncio.create_task(stop.wait())
     ends: set[asyncio.Future[Any]] = {stopping, workers.fatal}
     try:
@@ -136,10 +145,12 @@ async def run_stage(
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
+        following.cancel()
         health.stopped("stopping")
         await workers.close()
         with suppress(asyncio.CancelledError):
             await app.stop()
+        await asyncio.gather(following, return_exceptions=True)
     if workers.fatal.done():
         workers.fatal.result()
 

@@ -50,8 +50,8 @@ class _Live(Generic[State]):
 class PartitionWorker(Generic[State, Gathered]):
     """Answers the submissions of one partition, for as long as the partition is ours.
 
-    `seek` moves the fetcher to an offset of this partition; `rebalancing` tells whether the group
-    is handing partitions over, in which case being fenced is no alarm.
+    `seek` moves the fetcher to an offset of this partition; `settled` is set unless the group is
+    handing partitions over, in which case being fenced is no alarm and nothing is tried anew.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class PartitionWorker(Generic[State, Gathered]):
         *,
         health: Health,
         seek: Callable[[int, int], Awaitable[None]],
-        rebalancing: Callable[[], bool],
+        settled: asyncio.Event,
     ) -> None:
         self._settings = settings
         self._stage = stage
         self.partition = partition
         self._health = health
         self._seek = seek
-        self._rebalancing = rebalancing
+        self._settled = settled
         self._lock = asyncio.Lock()
         self._live: _Live[State] | None = None
         self._work: set[asyncio.Task[None]] = set()
@@ -150,7 +150,7 @@ class PartitionWorker(Generic[State, Gathered]):
         await self._drop()
         if isinstance(error, Fenced):
             metrics.FENCES.labels(self._stage.name).inc()
-            if not (self._closed or self._rebalancing()):
+            if self._settled.is_set() and not self._closed:
                 raise FatalStageError(
                     f"Partition {self._name} is written by another process: this one is out of "
                     "date and stops; nothing is lost. Start it again."
@@ -162,6 +162,8 @@ class PartitionWorker(Generic[State, Gathered]):
         pause = pause_seconds(failures)
         log.warning("partition %s fails, again in %.1f s: %s", self._name, pause, said)
         await asyncio.sleep(pause)
+        # Opening a writer earlier could fence the process that has just been given the partition.
+        await self._settled.wait()
 
     async def _open(self) -> _Live[State]:
         """Fence, then read the end of the outputs, then restore up to there. In this order."""

@@ -37,6 +37,10 @@ class Assignments(Protocol):
         """The next offset of every partition that is restored."""
         ...
 
+    def hand_over(self) -> None:
+        """The group starts to hand partitions over; `take` ends that."""
+        ...
+
     def keep_only(self, partitions: set[int]) -> None:
         """All other partitions belong to other processes now."""
         ...
@@ -231,6 +235,10 @@ class StageApp(faust.App):
 
     def _new_producer_transport(self) -> BatchTransport:
         return self._new_transport()
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._dpp_partitions.hand_over()
+        await super()._on_partitions_revoked(revoked)
 
     async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         numbers = {tp.partition for tp in assigned}

@@ -11,8 +11,9 @@ import pytest
 from infra.kafka import BrokerUnavailable, Fenced, Partition, Record
 from infra.settings import Settings, load_settings
 from streams.engine import partition
-from streams.engine.health import Health
+from streams.engine.health import Health, PartitionState
 from streams.engine.partition import PartitionWorker
+from streams.engine.producer import PartitionWriter
 from streams.engine.restore import Merge, Restored
 from streams.engine.stage import Gathered, Output, Recorded, Stage, State
 from tests.support.engine_stage import CountingStage, Counts
@@ -69,7 +70,8 @@ class FakeBroker:
         for topic in stage.outputs:
             merge.finish(topic)
         count = 0
-        for count, record in enumerate(merge.ready(), 1):
+        for record in merge.ready():
+            count += 1
             stage.evolve(state, record.topic, record.key, record.headers, record.value)
         return Restored(state, merge.position, count, merge.doubled, merge.foreign, merge.torn)
 
@@ -139,22 +141,38 @@ class FakeReader:
         return {Partition("s.submitted", 0): found} if found else {}
 
 
+class NotedHealth(Health):
+    """Health that remembers why partitions failed."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(stage)
+        self.reasons: list[str | None] = []
+        self.failed = asyncio.Event()
+
+    def report(self, partition: int, state: PartitionState, reason: str | None = None) -> None:
+        super().report(partition, state, reason)
+        if state == "failing":
+            self.reasons.append(reason)
+            self.failed.set()
+
+
 class Running:
     """A worker of partition 0 on a broker in memory."""
 
     def __init__(self, broker: FakeBroker, stage: CountingStage) -> None:
         self.stage = stage
-        self.health = Health(stage.name)
+        self.health = NotedHealth(stage.name)
         self.health.assigned()
         self.sought: list[int] = []
-        self.rebalancing = False
+        self.settled = asyncio.Event()
+        self.settled.set()
         self.worker: PartitionWorker[Counts, None] = PartitionWorker(
             settings(),
             stage,
             0,
             health=self.health,
             seek=self._seek,
-            rebalancing=lambda: self.rebalancing,
+            settled=self.settled,
         )
         self.broker = broker
 
@@ -172,7 +190,7 @@ class Workbench:
         """A worker on `broker`; the last call decides which broker all workers see."""
         self._patch.setattr(partition, "restore", broker.restore)
         self._patch.setattr(partition, "reader", broker.reader)
-        self._patch.setattr(partition.PartitionWriter, "open", broker.open)
+        self._patch.setattr(PartitionWriter, "open", broker.open)
         self._patch.setattr(partition, "pause_seconds", lambda _failures: 0.0)
         return Running(broker, stage or CountingStage("s"))
 

@@ -1,4 +1,4 @@
-"""What a stage writes: deterministic bytes, positions, and dead letters of whatever was received."""
+"""What a stage writes: deterministic bytes, positions, dead letters of whatever comes."""
 
 import hashlib
 from dataclasses import replace
