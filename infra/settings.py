@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.errors import InfrastructureError
+from schemas.sealing import SealBroken, b64decode
 
 VAULT_DATABASE = "vault"
 
@@ -125,6 +126,22 @@ class Settings(BaseSettings):
         if self.vault_dsn is not None:
             return self.vault_dsn.get_secret_value()
         return make_conninfo(self.dsn, dbname=VAULT_DATABASE)
+
+    @property
+    def office_key(self) -> bytes:
+        """The FarmaFlux office's public key, which every reader pins.
+
+        Raises:
+            SettingsError: it was not given, or is none.
+        """
+        if self.office_public_key is None:
+            raise SettingsError("DPP_OFFICE_PUBLIC_KEY is not set: dpp office init prints it.")
+        try:
+            return b64decode(self.office_public_key)
+        except SealBroken:
+            raise SettingsError(
+                "DPP_OFFICE_PUBLIC_KEY is not a public key: give it as dpp office init prints it."
+            ) from None
 
     def environment(self) -> dict[str, str]:
         """The environment variables that give a child process these settings, secrets included."""

@@ -25,17 +25,18 @@ from consumers.api.tokens import TokenVerifier, TrustedIssuer, read_issuers
 from consumers.api.tokens_dev import DevIssuer
 from consumers.catalogue import catalogue
 from consumers.stack.office import registrar_key_path
+from consumers.stack.stack import migration_sources
 from infra.errors import InfrastructureError
 from infra.kafka import PartitionReader, Producer, producer, reader
 from infra.keys.kek import load_kek
 from infra.keys.postgres import PostgresVault
+from infra.migrations import require_current
 from infra.observability.ops import QuietServer
 from infra.postgres import Pool, pool
 from infra.settings import Settings, SettingsError
 from projections.broadcast import BroadcastTables
 from projections.positions import PositionWaiter
 from schemas import topics
-from schemas.sealing import SealBroken, b64decode
 from streams.intake.keys import KeyFileError, SigningKey
 
 POOL_MAX: Final = 16
@@ -52,6 +53,7 @@ async def run_api(settings: Settings, stop: asyncio.Event) -> None:
     Raises:
         InfrastructureError: a server is missing, a key cannot be read, or the port is taken.
     """
+    await require_current(migration_sources(settings))
     listening = bind(settings)
     with contextlib.closing(listening):
         async with dependencies(settings) as deps:
@@ -105,7 +107,7 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
     Raises:
         InfrastructureError: a server is missing or a key cannot be read.
     """
-    office = _office_key(settings)
+    office = settings.office_key
     async with (
         pool(settings.vault, maximum=POOL_MAX) as vault_pool,
         pool(settings.dsn, maximum=POOL_MAX) as connections,
@@ -147,17 +149,6 @@ def _now() -> datetime:
 
 def _new_id() -> str:
     return str(uuid.uuid4())
-
-
-def _office_key(settings: Settings) -> bytes:
-    if settings.office_public_key is None:
-        raise SettingsError(
-            "DPP_OFFICE_PUBLIC_KEY is not set: give the office's public key (dpp office show)."
-        )
-    try:
-        return b64decode(settings.office_public_key)
-    except SealBroken:
-        raise SettingsError("DPP_OFFICE_PUBLIC_KEY is not an unpadded base64url key.") from None
 
 
 def _registrar_key(settings: Settings) -> SigningKey:

@@ -13,7 +13,9 @@ from stdnum.exceptions import ValidationError as NumberRefused
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json
 from consumers.stack.office import first_keys, init_office, office_key_path
+from consumers.stack.stack import migration_sources
 from infra.kafka import producer
+from infra.migrations import require_current
 from infra.settings import Settings, load_settings
 from schemas.dispensation import SUBMISSION_BODIES
 from schemas.identifiers import pharmacy
@@ -42,13 +44,18 @@ def init(as_json: Json = False) -> None:
     """Makes the first keys and states them; running it again changes nothing."""
     with one_sentence():
         settings = first_keys(load_settings())
-        stated = asyncio.run(init_office(settings))
+        stated = asyncio.run(_init(settings))
     if as_json:
         print_json({"office_public_key": settings.office_public_key, "stated": stated})
     else:
         console().print(f"DPP_OFFICE_PUBLIC_KEY={settings.office_public_key}")
         for sentence in stated or ["Everything was stated already."]:
             console().print(sentence)
+
+
+async def _init(settings: Settings) -> list[str]:
+    await require_current(migration_sources(settings)[1:])
+    return await init_office(settings)
 
 
 @app.command()

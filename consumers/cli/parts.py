@@ -15,34 +15,17 @@ from infra.keys.postgres import PostgresVault
 from infra.migrations import require_current
 from infra.observability.ops import Readiness, serve_ops
 from infra.postgres import pool
-from infra.settings import Settings, SettingsError
+from infra.settings import Settings
 from projections.broadcast import BroadcastTables
 from projections.health import ProjectionHealth
 from projections.runner import run_projections as follow_projections
 from schemas.keyvault import KeyVault
-from schemas.sealing import SealBroken, b64decode
 from schemas.topics import DISPENSATION_SUBMITTED, SUBJECT_SUBMITTED
 from streams.engine.app import run_stage
 from streams.engine.health import Health
 from streams.engine.stage import Stage
 from streams.quality.stage import QualityStage
 from streams.subject.stage import SubjectStage
-
-
-def office_key(settings: Settings) -> bytes:
-    """The office's public key that every reader pins.
-
-    Raises:
-        SettingsError: it was not given.
-    """
-    if settings.office_public_key is None:
-        raise SettingsError("DPP_OFFICE_PUBLIC_KEY is not set: dpp office init prints it.")
-    try:
-        return b64decode(settings.office_public_key)
-    except SealBroken:
-        raise SettingsError(
-            "DPP_OFFICE_PUBLIC_KEY is not a public key: give it as dpp office init prints it."
-        ) from None
 
 
 @asynccontextmanager
@@ -57,7 +40,7 @@ async def opened_vault(settings: Settings) -> AsyncIterator[KeyVault]:
 @asynccontextmanager
 async def following(settings: Settings) -> AsyncIterator[BroadcastTables]:
     """Publishers, sessions and policies, followed until the end."""
-    tables = BroadcastTables(settings, office_key(settings))
+    tables = BroadcastTables(settings, settings.office_key)
     await tables.start()
     try:
         yield tables

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from infra.embedded.processes import POLL_SECONDS, spawn, stopping
+from infra.embedded.processes import POLL_SECONDS, spawn, stopping, tail
 
 PARTS: Final = ("quality", "subject", "projections", "api")
 _STOP: Final = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
@@ -35,6 +35,11 @@ class Part:
     def ready_url(self) -> str:
         """Its readiness endpoint."""
         return f"http://127.0.0.1:{self.port}/readyz"
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its log: why it ended, if it could tell."""
+        return tail(self.log, 1).removeprefix("dpp: ")
 
     @property
     def running(self) -> bool:

@@ -126,7 +126,7 @@ class Stack:
         """Waits until the parts named (all, if none is) say that they are ready.
 
         Raises:
-            PartFailed: one is not, after `seconds`.
+            PartFailed: one is not, after `seconds`, or it ended and nobody starts it again.
         """
         waiting = {name: self.parts[name] for name in names or self.parts}
         until = asyncio.get_running_loop().time() + seconds
@@ -135,6 +135,8 @@ class Stack:
                 for name, part in list(waiting.items()):
                     if await _is_ready(client, part):
                         del waiting[name]
+                    elif self._watching is None and not part.running:
+                        raise PartFailed(f"The part {name} ended at its start: {part.last_words}")
                 if waiting and asyncio.get_running_loop().time() > until:
                     name, part = next(iter(waiting.items()))
                     raise PartFailed(
