@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Generic
 
 from infra.settings import Settings
-from streams.engine.failure import FatalStageError
+from streams.engine.failure import FatalStageError, place_of
 from streams.engine.health import Health
 from streams.engine.lag import Lag
 from streams.engine.partition import PartitionWorker
@@ -138,14 +138,17 @@ async def run_stage(
     lag = Lag(stage.name, stage.submitted, workers.held)
     following = asyncio.create_task(lag.follow(settings))
     stopping = asyncio.create_task(stop.wait())
-    ends: set[asyncio.Future[Any]] = {stopping, workers.fatal}
+    crashed = asyncio.create_task(app.until_crashed())
+    ends: set[asyncio.Future[Any]] = {stopping, crashed, workers.fatal}
     try:
         app.finalize()
         await app.start()
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stopping.cancel()
-        following.cancel()
+        if crashed.done() and not stop.is_set():
+            workers.fail(_broken(app))
+        for task in (stopping, crashed, following):
+            task.cancel()
         health.stopped("stopping")
         await workers.close()
         with suppress(asyncio.CancelledError):
@@ -153,6 +156,14 @@ async def run_stage(
         await asyncio.gather(following, return_exceptions=True)
     if workers.fatal.done():
         workers.fatal.result()
+
+
+def _broken(app: StageApp) -> FatalStageError:
+    # Type and place only: the text of a client's error may hold content.
+    reason = place_of(app.crash_reason) if app.crash_reason else "for no stated reason"
+    return FatalStageError(
+        f"{app.conf.id} lost its consumer ({reason}) and stops; nothing is lost. Start it again."
+    )
 
 
 def _declare_agent(app: StageApp, topic: str, workers: Workers[State, Gathered]) -> None:

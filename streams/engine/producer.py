@@ -5,6 +5,7 @@ to be let go at once: whatever it left open is ended by the next writer of the s
 """
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Self
@@ -15,6 +16,8 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from infra.kafka import BrokerRefused, BrokerUnavailable, Fenced, connection_options
 from infra.settings import Settings
 from streams.engine.stage import Output
+
+log = logging.getLogger(__name__)
 
 OPEN_SECONDS: Final = 15.0
 TRANSACTION_SECONDS: Final = 30.0
@@ -94,10 +97,22 @@ class PartitionWriter:
                     _retrieve(sent)
 
     async def close(self) -> None:
-        """Lets go of the writer, in `CLOSE_SECONDS` whatever the broker does."""
-        with suppress(KafkaError, TimeoutError, OSError):
+        """Lets go of the writer and its connections, soon, whatever the broker does."""
+        try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._client.stop()
+        except TimeoutError:
+            await self._abandon()
+        except (KafkaError, OSError) as error:
+            log.info("the %s was not closed in order: %s", self._what, type(error).__name__)
+
+    async def _abandon(self) -> None:
+        """Ends what a stop cut short leaves behind: its sender would go on, and keep sockets."""
+        sender = self._client._sender.sender_task  # noqa: SLF001 - the client ends it only in order
+        if sender is not None:
+            sender.cancel()
+        with suppress(KafkaError, OSError):
+            await self._client.client.close()
 
 
 def _retrieve(sent: Sequence[asyncio.Future[Any]]) -> None:

@@ -236,6 +236,10 @@ class StageApp(faust.App):
     def _new_producer_transport(self) -> BatchTransport:
         return self._new_transport()
 
+    async def until_crashed(self) -> None:
+        """Returns when something inside Faust failed: it then stays there and does nothing."""
+        await self._crashed.wait()
+
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
         self._dpp_partitions.hand_over()
         await super()._on_partitions_revoked(revoked)
