@@ -291,7 +291,7 @@ def _content(event: Event, fact: history.Fact, secrets: _Secrets) -> LineContent
     )
     keys = record_keys(subject.secret, period.secret, fact.version)
     try:
-        return LineContent.read(unseal(keys, associated, fact.sealed))
+        return LineContent.read(unseal(keys, event.envelope.id, associated, fact.sealed))
     except SealBroken:
         raise Unfoldable("seal_broken") from None
     except ValidationError:

@@ -51,7 +51,7 @@ def _content(row: RegistrationRow, secret: SubjectSecret) -> SubjectContent | No
     )
     try:
         keys = access_keys(secret.secret, "access")
-        return SubjectContent.read(unseal(keys, associated, row.sealed))
+        return SubjectContent.read(unseal(keys, row.ce_id, associated, row.sealed))
     except (SealBroken, ValidationError):
         return None
 
@@ -77,6 +77,6 @@ def _reader(row: AccessLogRow, secret: SubjectSecret) -> ReaderIdentity | None:
     )
     try:
         keys = access_keys(secret.secret, "reader")
-        return ReaderIdentity.read(unseal(keys, associated, row.sealed_reader))
+        return ReaderIdentity.read(unseal(keys, row.ce_id, associated, row.sealed_reader))
     except (SealBroken, ValidationError):
         return None

@@ -119,7 +119,7 @@ def _open(row: HistoryRow, subject: SubjectSecret, period: PeriodSecret) -> Line
     )
     try:
         keys = record_keys(subject.secret, period.secret, row.version)
-        return LineContent.read(unseal(keys, associated, b64encode(row.sealed)))
+        return LineContent.read(unseal(keys, row.ce_id, associated, b64encode(row.sealed)))
     except (SealBroken, ValidationError):
         metrics.UNREADABLE_LINES.labels("broken").inc()
         return None

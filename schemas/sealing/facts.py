@@ -68,22 +68,30 @@ def access_associated_data(*, type_: str, subject: str, generation: int) -> byte
 
 def seal(keys: FactKeys, ce_id: str, associated: bytes, content: bytes) -> str:
     """base64url of nonce || ciphertext || tag."""
-    nonce = hmac.digest(keys.nonce, ce_id.encode(), hashlib.sha256)[:_NONCE_BYTES]
+    nonce = _nonce(keys, ce_id)
     return b64encode(nonce + AESGCMSIV(keys.seal).encrypt(nonce, content, associated))
 
 
-def unseal(keys: FactKeys, associated: bytes, sealed: str) -> bytes:
+def unseal(keys: FactKeys, ce_id: str, associated: bytes, sealed: str) -> bytes:
     """The content as it was sealed.
+
+    The nonce must be that of `ce_id`, so a seal does not open under the id of another fact.
 
     Raises:
         SealBroken: altered, moved, or sealed under other keys.
     """
     data = b64decode(sealed)
     nonce, ciphertext = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
+    if not hmac.compare_digest(nonce, _nonce(keys, ce_id)):
+        raise SealBroken("the sealed content belongs to another fact")
     try:
         return AESGCMSIV(keys.seal).decrypt(nonce, ciphertext, associated)
     except (InvalidTag, ValueError):
         raise SealBroken("the sealed content does not open under its keys") from None
+
+
+def _nonce(keys: FactKeys, ce_id: str) -> bytes:
+    return hmac.digest(keys.nonce, ce_id.encode(), hashlib.sha256)[:_NONCE_BYTES]
 
 
 def line_digest(subject_secret: bytes, line: object) -> str:

@@ -38,10 +38,11 @@ ACCESS: dict[str, Any] = {
     "subject": "a" * 26,
     "generation": 1,
 }
+ID = "quality/0/1/0"
 KEYS = record_keys(SUBJECT, PERIOD, 1)
 BOUND = record_associated_data(**ATTRIBUTES)
 CONTENT = b'{"cnk":"0000000"}'
-SEALED = seal(KEYS, "quality/0/1/0", BOUND, CONTENT)
+SEALED = seal(KEYS, ID, BOUND, CONTENT)
 
 secrets = st.binary(min_size=32, max_size=32)
 names = st.text(st.characters(exclude_categories=["Cs"]))
@@ -52,7 +53,7 @@ def altered(value: object) -> object:
 
 
 def test_a_fact_opens_as_it_was_sealed() -> None:
-    assert unseal(KEYS, BOUND, SEALED) == CONTENT
+    assert unseal(KEYS, ID, BOUND, SEALED) == CONTENT
 
 
 def test_sealing_a_fact_again_gives_the_same_bytes() -> None:
@@ -66,7 +67,7 @@ def test_any_content_comes_back_and_sealing_is_repeatable(
     keys = record_keys(subject, period, 3)
     sealed = seal(keys, ce_id, bound, content)
     assert seal(keys, ce_id, bound, content) == sealed
-    assert unseal(keys, bound, sealed) == content
+    assert unseal(keys, ce_id, bound, sealed) == content
 
 
 def test_the_nonce_follows_the_id_of_the_fact() -> None:
@@ -78,15 +79,15 @@ def test_the_nonce_follows_the_id_of_the_fact() -> None:
 def test_an_altered_attribute_of_a_record_breaks_the_seal_bad(name: str) -> None:
     bound = record_associated_data(**{**ATTRIBUTES, name: altered(ATTRIBUTES[name])})
     with pytest.raises(SealBroken):
-        unseal(KEYS, bound, SEALED)
+        unseal(KEYS, ID, bound, SEALED)
 
 
 @pytest.mark.parametrize("name", sorted(ACCESS))
 def test_an_altered_attribute_of_a_subject_fact_breaks_the_seal_bad(name: str) -> None:
     keys = access_keys(SUBJECT, "access")
-    sealed = seal(keys, "subject/0/1/0", access_associated_data(**ACCESS), CONTENT)
+    sealed = seal(keys, ID, access_associated_data(**ACCESS), CONTENT)
     with pytest.raises(SealBroken):
-        unseal(keys, access_associated_data(**{**ACCESS, name: altered(ACCESS[name])}), sealed)
+        unseal(keys, ID, access_associated_data(**{**ACCESS, name: altered(ACCESS[name])}), sealed)
 
 
 @pytest.mark.parametrize(
@@ -101,13 +102,18 @@ def test_an_altered_attribute_of_a_subject_fact_breaks_the_seal_bad(name: str) -
 )
 def test_other_keys_break_the_seal_bad(keys: FactKeys) -> None:
     with pytest.raises(SealBroken):
-        unseal(keys, BOUND, SEALED)
+        unseal(keys, ID, BOUND, SEALED)
+
+
+def test_a_seal_does_not_open_under_the_id_of_another_fact_bad() -> None:
+    with pytest.raises(SealBroken, match="another fact"):
+        unseal(KEYS, "quality/0/2/0", BOUND, SEALED)
 
 
 @pytest.mark.parametrize("size", range(len(SEALED)))
 def test_a_cut_text_breaks_the_seal_bad(size: int) -> None:
     with pytest.raises(SealBroken):
-        unseal(KEYS, BOUND, SEALED[:size])
+        unseal(KEYS, ID, BOUND, SEALED[:size])
 
 
 @pytest.mark.parametrize("at", range(len(b64decode(SEALED))))
@@ -115,13 +121,13 @@ def test_an_altered_byte_breaks_the_seal_bad(at: int) -> None:
     data = bytearray(b64decode(SEALED))
     data[at] ^= 1
     with pytest.raises(SealBroken):
-        unseal(KEYS, BOUND, b64encode(bytes(data)))
+        unseal(KEYS, ID, BOUND, b64encode(bytes(data)))
 
 
 @pytest.mark.parametrize("bad", ["", "A", "é", "!" * 60, SEALED + "=", SEALED + "\n", "+" + SEALED])
 def test_a_text_that_is_not_base64url_breaks_the_seal_bad(bad: str) -> None:
     with pytest.raises(SealBroken) as refused:
-        unseal(KEYS, BOUND, bad)
+        unseal(KEYS, ID, BOUND, bad)
     assert not bad or bad not in str(refused.value)
 
 

@@ -152,7 +152,7 @@ def _fact_seal(given: Members) -> Members:
     keys = facts.FactKeys(_hex(given["seal_key_hex"]), _hex(given["nonce_key_hex"]))
     associated, content = _hex(given["associated_data_hex"]), given["content"].encode()
     sealed = facts.seal(keys, given["ce_id"], associated, content)
-    assert facts.unseal(keys, associated, sealed) == content
+    assert facts.unseal(keys, given["ce_id"], associated, sealed) == content
     return {"nonce_hex": b64decode(sealed)[:12].hex(), "sealed_b64": sealed}
 
 

@@ -252,14 +252,13 @@ async def test_who_asked_and_what_was_asked_are_sealed(world: World) -> None:
     _, _, headers, value = world.log.appended[0]
     assert DOCTOR.encode() not in value
     assert ANN.encode() not in value
-    event, ce_id = world.log.audited()[0], dict(headers)["ce_id"]
+    event, ce_id = world.log.audited()[0], dict(headers)["ce_id"].decode()
     reader = (await world.vault.reader_secrets([event.reader]))[event.reader]
     bound = access_associated_data(
         type_="be.dpp.access.decided.v1", subject=event.reader, generation=1
     )
-    opened = unseal(access_keys(reader.secret, "reader"), bound, event.sealed_reader)
+    opened = unseal(access_keys(reader.secret, "reader"), ce_id, bound, event.sealed_reader)
     assert ReaderIdentity.read(opened).person == DOCTOR
-    assert ce_id
     assert event.subject is not None
     assert event.sealed_parameters is not None
     secret = (await world.vault.find_subject_secrets([(event.subject, 1)]))[event.subject, 1]
@@ -267,7 +266,7 @@ async def test_who_asked_and_what_was_asked_are_sealed(world: World) -> None:
     bound = access_associated_data(
         type_="be.dpp.access.decided.v1", subject=event.subject, generation=1
     )
-    opened = unseal(access_keys(secret.secret, "access"), bound, event.sealed_parameters)
+    opened = unseal(access_keys(secret.secret, "access"), ce_id, bound, event.sealed_parameters)
     assert RequestParameters.read(opened).limit == 7
 
 

@@ -51,7 +51,7 @@ def opened(bench: Bench, type_: str, fact: RegisteredFact | RevokedFact, ce_id: 
         generation=fact.generation,
         period=fact.period,
     )
-    content = sealing.unseal(keys, associated, fact.sealed)
+    content = sealing.unseal(keys, ce_id, associated, fact.sealed)
     assert sealing.seal(keys, ce_id, associated, content) == fact.sealed
     return content
 

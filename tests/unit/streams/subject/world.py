@@ -194,12 +194,15 @@ def fact_in(outputs: tuple[Output, ...]) -> SubjectFact:
     return SUBJECT_FACTS[type_of(found)].read(found.value or b"")
 
 
-def content_of(fact: SubjectFact, type_: str) -> SubjectContent:
+def content_of(outputs: tuple[Output, ...]) -> SubjectContent:
+    """What the fact among these outputs seals."""
+    fact, headers = fact_in(outputs), dict(outputs[0].headers)
+    type_, ce_id = headers["ce_type"].decode(), headers["ce_id"].decode()
     keys = facts.access_keys(secret_of(fact.subject).secret, "access")
     associated = facts.access_associated_data(
         type_=type_, subject=fact.subject, generation=fact.generation
     )
-    return SubjectContent.read(facts.unseal(keys, associated, fact.sealed))
+    return SubjectContent.read(facts.unseal(keys, ce_id, associated, fact.sealed))
 
 
 @dataclass
