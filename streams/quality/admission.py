@@ -22,6 +22,7 @@ from schemas.sealing import submission as sealing
 from streams.engine.stage import Submission
 from streams.quality import codes
 from streams.quality.state import PHARMACY_SOURCE
+from streams.sessions import SessionView
 
 _SEQUENCE: Final = re.compile(r"[1-9][0-9]{0,11}\Z")
 _EPOCH: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -47,15 +48,6 @@ _NAMED_HEADERS: Final = frozenset(
     }
 )
 _MAX_KEY_BYTES: Final = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class SessionView:
-    """A session as of a submission's append time; `key` is None where it could not be opened."""
-
-    publisher: str
-    valid: bool
-    key: bytes | None
 
 
 class World(Protocol):

@@ -4,53 +4,26 @@ Broadcast tables are caught up past the batch first; then every submission is op
 and the vault is asked for all secrets of the batch in one round trip of each kind.
 """
 
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Protocol
+from typing import Final
 
 from projections.folds import publishers
-from projections.folds.publishers import PublisherEntry, SessionEntry
 from schemas import topics
 from schemas.dispensation import RevokeBody
 from schemas.identifiers import guid, pharmacy
 from schemas.keyvault import IntakeKey, KeyVault, Shredded
 from schemas.partitioning import partition_for
-from schemas.policy import PolicyName, PolicyVersion
-from schemas.publisher import SessionOpened
-from schemas.sealing import SealBroken
-from schemas.sealing.session import unseal_session_key
 from streams.engine.stage import Headers, Output, Submission
 from streams.quality import admission, decide, inspection
 from streams.quality import state as states
-from streams.quality.admission import Barred, SessionView
+from streams.quality.admission import Barred
 from streams.quality.gathered import Gathered, Period, Prepared, Readable, Unreadable
 from streams.quality.lifecycle import LineState
 from streams.quality.rules import lines_of
 from streams.quality.state import LineKey, QualityState
-
-MAX_CACHED_SESSIONS: Final = 20_000
-
-
-class Tables(Protocol):
-    """The broadcast tables: publishers, sessions and policies as this process has read them."""
-
-    async def catch_up(self) -> None:
-        """Returns once everything appended before the call is applied."""
-        ...
-
-    def publisher(self, publisher: str) -> PublisherEntry | None:
-        """A publisher by id."""
-        ...
-
-    def session(self, session: str) -> SessionEntry | None:
-        """A session by id."""
-        ...
-
-    def policy(self, name: PolicyName, at: datetime) -> PolicyVersion:
-        """The version in force at a time."""
-        ...
+from streams.sessions import Sessions, SessionView, Tables
 
 
 class QualityStage:
@@ -71,7 +44,7 @@ class QualityStage:
         self._tables = tables
         self._vault = vault
         self._partitions = partitions
-        self._sessions = _SessionKeys()
+        self._sessions = Sessions()
 
     def initial(self) -> QualityState:
         """A partition without outputs: no line, no number."""
@@ -162,37 +135,12 @@ class QualityStage:
         return Readable(found, inspected)
 
 
-class _SessionKeys:
-    """Session keys by session id, so that the costly opening happens once; None: does not open."""
-
-    def __init__(self) -> None:
-        self._keys: OrderedDict[str, bytes | None] = OrderedDict()
-
-    def key(self, opened: SessionOpened, intake: Mapping[str, IntakeKey]) -> bytes | None:
-        """The key of a session, as long as the intake key it is for exists."""
-        private = intake.get(opened.intake_key)
-        if private is None:
-            return None
-        if opened.session not in self._keys:
-            self._keys[opened.session] = _unseal(opened, private)
-            if len(self._keys) > MAX_CACHED_SESSIONS:
-                self._keys.popitem(last=False)
-        return self._keys[opened.session]
-
-
-def _unseal(opened: SessionOpened, private: IntakeKey) -> bytes | None:
-    try:
-        return unseal_session_key(opened, private.private_key)
-    except SealBroken:
-        return None
-
-
 @dataclass(frozen=True, slots=True)
 class _World:
     """`admission.World` over the broadcast tables, as of one append time."""
 
     tables: Tables
-    sessions: _SessionKeys
+    sessions: Sessions
     intake: Mapping[str, IntakeKey]
     at: datetime
 
@@ -207,16 +155,7 @@ class _World:
         return entry is not None and publishers.may_submit(entry, event_type, self.at)
 
     def session(self, session: str) -> SessionView | None:
-        entry = self.tables.session(session)
-        if entry is None or entry.appended_at > self.at:
-            return None
-        publisher = self.tables.publisher(entry.opened.publisher)
-        fault = publishers.session_fault(entry, publisher, self.at)
-        return SessionView(
-            publisher=entry.opened.publisher,
-            valid=fault is None,
-            key=self.sessions.key(entry.opened, self.intake) if fault is None else None,
-        )
+        return self.sessions.view(self.tables, session, self.intake, self.at)
 
 
 def _known_lines(state: QualityState, batch: Iterable[Readable]) -> Iterable[LineState]:

@@ -20,6 +20,7 @@ from schemas.sealing import SealBroken
 from schemas.sealing import submission as sealing
 from schemas.subject import REGISTRATIONS, Registration
 from streams.engine.stage import Submission
+from streams.sessions import SessionView
 from streams.subject.codes import Finding
 
 SOURCE: Final = "/registrar"
@@ -40,15 +41,6 @@ _NAMED: Final = frozenset(
         "ce_traceparent",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SessionView:
-    """A session as of a submission's append time; `key` is None where it could not be opened."""
-
-    publisher: str
-    valid: bool
-    key: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

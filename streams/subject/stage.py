@@ -6,48 +6,18 @@ letters: the submission itself stays as long as one would.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
-from projections.folds.publishers import (
-    PublisherEntry,
-    SessionEntry,
-    may_submit,
-    session_fault,
-)
+from projections.folds.publishers import may_submit
 from schemas import topics
 from schemas.keyvault import IntakeKey, KeyVault, SubjectSecret
-from schemas.policy import PolicyName, PolicyVersion
 from schemas.publisher import REGISTRAR
-from schemas.sealing import SealBroken
-from schemas.sealing.session import unseal_session_key
 from streams.engine.stage import Headers, Output, Submission
+from streams.sessions import Sessions, Tables
 from streams.subject import admission, outcome
-from streams.subject.admission import Opened, Sender, SessionView
+from streams.subject.admission import Opened, Sender
 from streams.subject.outcome import Case
 from streams.subject.state import PartitionState
-
-_MAX_SESSION_KEYS: Final = 1024
-
-
-class Tables(Protocol):
-    """What the stage asks of the broadcast tables of publishers, sessions and policies."""
-
-    async def catch_up(self) -> None:
-        """Returns once everything appended before the call is applied."""
-        ...
-
-    def publisher(self, publisher: str) -> PublisherEntry | None:
-        """The publisher of this id."""
-        ...
-
-    def session(self, session: str) -> SessionEntry | None:
-        """The session of this id."""
-        ...
-
-    def policy(self, name: PolicyName, at: datetime) -> PolicyVersion:
-        """The version in force at that time."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +40,7 @@ class SubjectStage:
         self._tables = tables
         self._vault = vault
         self._partitions = partitions
-        self._session_keys: dict[str, bytes] = {}
+        self._sessions = Sessions()
 
     def initial(self) -> PartitionState:
         """The state of a partition without outputs."""
@@ -138,36 +108,6 @@ class SubjectStage:
             registrar = None
         type_ = admission.event_type(submission) or ""
         allowed = registrar is not None and may_submit(registrar, type_, at)
-        return Sender(registrar is not None, allowed, self._session(submission, intake))
-
-    def _session(
-        self, submission: Submission, intake: Mapping[str, IntakeKey]
-    ) -> SessionView | None:
-        at = submission.appended_at
         name = admission.session_id(submission)
-        entry = None if name is None else self._tables.session(name)
-        if entry is None or entry.appended_at > at:
-            return None
-        publisher = entry.opened.publisher
-        fault = session_fault(entry, self._tables.publisher(publisher), at)
-        if fault is not None or publisher != REGISTRAR:
-            return SessionView(publisher, valid=fault is None, key=None)
-        return SessionView(publisher, valid=True, key=self._session_key(entry, intake))
-
-    def _session_key(self, entry: SessionEntry, intake: Mapping[str, IntakeKey]) -> bytes | None:
-        """The opened key, cached; None if the registrar sealed it to no intake key of ours."""
-        opened = entry.opened
-        cached = self._session_keys.get(opened.session)
-        if cached is not None:
-            return cached
-        private = intake.get(opened.intake_key)
-        if private is None:
-            return None
-        try:
-            key = unseal_session_key(opened, private.private_key)
-        except SealBroken:
-            return None
-        if len(self._session_keys) >= _MAX_SESSION_KEYS:
-            self._session_keys.clear()
-        self._session_keys[opened.session] = key
-        return key
+        session = None if name is None else self._sessions.view(self._tables, name, intake, at)
+        return Sender(registrar is not None, allowed, session)

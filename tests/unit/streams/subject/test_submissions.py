@@ -17,8 +17,9 @@ from schemas.subject import (
 )
 from streams.engine.outputs import last_receipt_position, source_position
 from streams.engine.stage import Submission
+from streams.sessions import SessionView
 from streams.subject import codes, outcome
-from streams.subject.admission import Sender, SessionView
+from streams.subject.admission import Sender
 from streams.subject.state import PartitionState
 from streams.subject.texts import TEXTS
 from tests.unit.streams.subject import world

@@ -31,8 +31,9 @@ from schemas.subject import (
     SubjectFact,
 )
 from streams.engine.stage import Output, Submission
+from streams.sessions import SessionView
 from streams.subject import outcome
-from streams.subject.admission import Sender, SessionView
+from streams.subject.admission import Sender
 from streams.subject.outcome import Case
 from streams.subject.state import PartitionState
 
