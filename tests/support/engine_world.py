@@ -174,6 +174,16 @@ class Child:
         """All that it has said."""
         return self._log.read_text("utf-8", "replace")
 
+    async def holding(self) -> None:
+        """Returns when it has restored at least one partition.
+
+        Raises:
+            TimeoutError: it has not, after `WAIT_SECONDS`.
+        """
+        async with asyncio.timeout(WAIT_SECONDS):
+            while " restored from " not in self.log:  # noqa: ASYNC110 - it tells by its log only
+                await asyncio.sleep(0.02)
+
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal."""
         self.running.send_signal(number)
