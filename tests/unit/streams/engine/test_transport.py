@@ -1,0 +1,139 @@
+"""Faust's transport as changed here: whole batches in, offsets acknowledged batch by batch."""
+
+from collections import defaultdict
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from faust.types import TP
+
+from infra.kafka import Record
+from streams.engine.transport import BatchConsumer, PassThrough, StageApp, _NothingRead
+from tests.support.engine_fakes import settings
+
+ONE = TP("s.submitted", 3)
+
+
+class _Consumer(BatchConsumer):
+    """Without Faust around it."""
+
+    def __init__(self, fetched: dict[TP, list[Any]]) -> None:
+        self.app: Any = SimpleNamespace(consumer_generation_id=7)
+        self.flow_active = True
+        self._buffered_partitions = set()
+        self._acked = defaultdict(list)
+        self._acked_index = defaultdict(set)
+        self._fetched = fetched
+        self.active: set[TP] | None = None
+
+    should_stop = False
+
+    async def _wait_next_records(self, _timeout: float) -> tuple[Any, Any]:
+        return self._fetched, self.active
+
+
+def _raw(offset: int, **changes: Any) -> Any:
+    fields = {"topic": ONE.topic, "partition": ONE.partition, "offset": offset, "timestamp": 5_000}
+    fields |= {"timestamp_type": 1, "key": b"k", "headers": [("a", None)], "value": None, **changes}
+    return SimpleNamespace(**fields)
+
+
+async def _got(consumer: _Consumer) -> list[tuple[TP, Any]]:
+    return [found async for found in consumer.getmany(1.0)]
+
+
+async def test_a_fetched_batch_becomes_one_message_with_all_records_and_the_last_offset() -> None:
+    ((partition, message),) = await _got(_Consumer({ONE: [_raw(4), _raw(9)]}))
+    assert (partition, message.offset, message.generation_id, message.timestamp) == (ONE, 9, 7, 5.0)
+    headers = cast("tuple[tuple[str, bytes], ...]", (("a", None),))
+    assert message.value == [
+        Record(ONE.topic, 3, offset, 5_000, b"k", headers, None) for offset in (4, 9)
+    ]
+
+
+async def test_batches_of_partitions_that_are_not_active_are_left_out() -> None:
+    consumer = _Consumer({ONE: [_raw(4)]})
+    consumer.active = set()
+    assert await _got(consumer) == []
+    consumer.active = {ONE}
+    assert len(await _got(consumer)) == 1
+
+
+@pytest.mark.parametrize("what", ["flow_active", "generation"])
+async def test_nothing_more_is_handed_over_once_the_group_moves_on(what: str) -> None:
+    other = TP(ONE.topic, 4)
+    consumer = _Consumer({ONE: [_raw(4)], other: [_raw(4, partition=4)]})
+    found = []
+    async for partition, _ in consumer.getmany(1.0):
+        found.append(partition)
+        if what == "flow_active":
+            consumer.flow_active = False
+        else:
+            consumer.app.consumer_generation_id += 1
+    assert found == [ONE]
+
+
+async def test_the_group_offset_is_one_after_the_highest_acknowledged_whatever_lies_between() -> (
+    None
+):
+    consumer = _Consumer({})
+    assert consumer._new_offset(ONE) is None
+    consumer._acked[ONE] += [4, 99, 17]
+    await consumer._add_gap(ONE, 5, 16)
+    assert consumer._new_offset(ONE) == 100
+    assert consumer._new_offset(ONE) is None
+
+
+def test_faust_is_told_that_it_has_read_nothing_so_that_it_drops_nothing_after_a_seek() -> None:
+    read = _NothingRead()
+    read[ONE] = 12
+    assert read[ONE] is None
+
+
+def test_keys_and_values_pass_untouched() -> None:
+    message = SimpleNamespace(key=b"\xff", value=[object()])
+    schema = PassThrough()
+    assert schema.loads_key(None, message) is message.key
+    assert schema.loads_value(None, message) is message.value
+
+
+class _Assignments:
+    """Remembers what the app tells."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def expected(self) -> dict[int, int]:
+        return {}
+
+    def hand_over(self) -> None:
+        self.told.append("hand over")
+
+    def keep_only(self, partitions: set[int]) -> None:
+        self.told.append(("keep", partitions))
+
+    def take(self, partitions: set[int]) -> None:
+        self.told.append(("take", partitions))
+
+
+async def test_a_rebalance_is_told_from_its_start_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = _Assignments()
+    app = StageApp(settings(), told, id="told")
+
+    async def noted(_app: StageApp, found: set[TP], *_generation: int) -> None:
+        told.told.append(("faust", len(found)))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("faust.App._on_partitions_revoked", noted)
+        patch.setattr("faust.App._on_partitions_assigned", noted)
+        await app._on_partitions_revoked({ONE})
+        await app._on_partitions_assigned({ONE, TP(ONE.topic, 5)}, 2)
+    assert told.told == [
+        "hand over",
+        ("faust", 1),
+        ("keep", {3, 5}),
+        ("faust", 2),
+        ("take", {3, 5}),
+    ]
