@@ -1,8 +1,9 @@
 """Plain SQL migrations: files `NNNN_name.sql`, applied once, in order, each in a transaction.
 
-What was applied is kept with its SHA-256 in `schema_migration` of the database itself. A file that
-changed after it was applied, or a database that is ahead of the code, is refused: nobody may run
-on a schema other than the one the code was written for.
+What was applied is kept with its SHA-256 in `schema_migration` of the database itself; a further
+source of the same database has a name, and keeps its own record. A file that changed after it was
+applied, or a database that is ahead of the code, is refused: nobody may run on a schema other than
+the one the code was written for.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from importlib import resources
 from typing import Final
 
 import psycopg
+from psycopg import sql
 
 from infra.errors import InfrastructureError
 from infra.postgres import Connection, connect, place
@@ -21,7 +23,7 @@ NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 LOCK_ID: Final = 0x6470_7073_716C
 """Key of the advisory lock under which only one process migrates ("dppsql")."""
 RECORD: Final = """
-CREATE TABLE IF NOT EXISTS schema_migration (
+CREATE TABLE IF NOT EXISTS {} (
     name text PRIMARY KEY,
     sha256 text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -40,6 +42,18 @@ class Source:
     package: str
     folder: str
     dsn: str
+    name: str = ""
+    """Tells it from another source of the same database."""
+
+    @property
+    def record(self) -> sql.Identifier:
+        """The table that keeps what was applied."""
+        return sql.Identifier("_".join(filter(None, ("schema_migration", self.name))))
+
+    @property
+    def database(self) -> str:
+        """The database as people are told of it, and whose part of it is meant."""
+        return f"{place(self.dsn)} ({self.name})" if self.name else place(self.dsn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +145,9 @@ async def check(sources: Iterable[Source]) -> list[Status]:
     found = []
     for source in sources:
         async with connect(source.dsn, autocommit=True) as connection:
-            recorded = await _recorded(connection)
+            recorded = await _recorded(connection, source)
         carried = files(source.package, source.folder)
-        found.append(compare(place(source.dsn), carried, recorded))
+        found.append(compare(source.database, carried, recorded))
     return found
 
 
@@ -165,31 +179,30 @@ async def require_current(sources: Iterable[Source]) -> None:
 
 async def _migrate(source: Source) -> Status:
     carried = files(source.package, source.folder)
-    database = place(source.dsn)
     # No time limit: building an index over the record may take long, and is worth waiting for.
     async with connect(source.dsn, autocommit=True, statement_ms=0) as connection:
         await connection.execute("SELECT pg_advisory_lock(%s)", (LOCK_ID,))
-        await connection.execute(RECORD)
-        status = compare(database, carried, await _recorded(connection))
+        await connection.execute(sql.SQL(RECORD).format(source.record))
+        status = compare(source.database, carried, await _recorded(connection, source))
         _refuse_obstacles(status)
         for one in carried:
             if one.name in status.pending:
-                await _apply(connection, database, one)
-        return compare(database, carried, await _recorded(connection))
+                await _apply(connection, source, one)
+        return compare(source.database, carried, await _recorded(connection, source))
 
 
-async def _apply(connection: Connection, database: str, migration: Migration) -> None:
+async def _apply(connection: Connection, source: Source, migration: Migration) -> None:
     try:
         async with connection.transaction():
             await connection.execute(migration.content)
             await connection.execute(
-                "INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)",
+                sql.SQL("INSERT INTO {} (name, sha256) VALUES (%s, %s)").format(source.record),
                 (migration.name, migration.sha256),
             )
     except psycopg.Error as error:
         raise MigrationRefused(
-            f"The migration {migration.name} failed in the database {database} and left no trace: "
-            f"{error.diag.message_primary or type(error).__name__}."
+            f"The migration {migration.name} failed in the database {source.database} and left no "
+            f"trace: {error.diag.message_primary or type(error).__name__}."
         ) from error
 
 
@@ -201,10 +214,11 @@ def _refuse_obstacles(status: Status) -> None:
         )
 
 
-async def _recorded(connection: Connection) -> dict[str, str]:
-    cursor = await connection.execute("SELECT to_regclass('schema_migration') IS NOT NULL")
+async def _recorded(connection: Connection, source: Source) -> dict[str, str]:
+    table = source.record.as_string(connection)
+    cursor = await connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
     row = await cursor.fetchone()
     if row is None or not row[0]:
         return {}
-    cursor = await connection.execute("SELECT name, sha256 FROM schema_migration")
+    cursor = await connection.execute(sql.SQL("SELECT name, sha256 FROM {}").format(source.record))
     return {name: sha256 async for name, sha256 in cursor}

@@ -59,8 +59,15 @@ def as_of(entries: Iterable[CatalogueEntry], day: date) -> CatalogueEntry | None
     return max(holding, key=lambda entry: entry.valid_from, default=None)
 
 
+class CatalogueUnavailable(Exception):
+    """The catalogue did not answer; try again later. Nothing was decided."""
+
+
 class Catalogue(Protocol):
-    """Where entries are looked up; an adapter may keep what it read, for versions never change."""
+    """Where entries are looked up; an adapter may keep what it read, for versions never change.
+
+    Both methods raise `CatalogueUnavailable` when what they ask does not answer.
+    """
 
     async def entries(
         self, version: str, cnks: Collection[str]

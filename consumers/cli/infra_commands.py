@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from consumers.catalogue.sample import ensure_sample
 from consumers.cli.output import Exit, console, one_sentence, print_json
 from consumers.stack.stack import migration_sources
 from infra import migrations, topics
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from schemas.topics import EMBEDDED_PARTITIONS
 
 topics_app = typer.Typer(help="Topics as declared in code.", no_args_is_help=True)
@@ -62,14 +63,20 @@ def topics_check(
 
 @db_app.command("migrate")
 def db_migrate(as_json: Json = False) -> None:
-    """Applies pending migrations, each in a transaction of its own."""
+    """Applies pending migrations, each in a transaction of its own, and loads the sample."""
     with one_sentence():
-        states = asyncio.run(migrations.migrate(migration_sources(load_settings())))
+        states = asyncio.run(_migrate(load_settings()))
     if as_json:
         print_json({state.database: {"applied": list(state.applied)} for state in states})
     else:
         for state in states:
             console().print(f"{state.database}: {len(state.applied)} migrations applied.")
+
+
+async def _migrate(settings: Settings) -> list[migrations.Status]:
+    states = await migrations.migrate(migration_sources(settings))
+    await ensure_sample(settings.dsn)
+    return states
 
 
 @db_app.command("check")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.errors import InfrastructureError
+from schemas.catalogue import CatalogueUnavailable
 from schemas.keyvault import VaultUnavailable
 from streams.intake.keys import KeyFileError
 from streams.intake.office import EnrolmentRefused
@@ -27,7 +28,13 @@ class Exit(IntEnum):
     """A server, file or port that the command needs is missing or taken."""
 
 
-_KNOWN = (InfrastructureError, KeyFileError, EnrolmentRefused, VaultUnavailable)
+_KNOWN = (
+    InfrastructureError,
+    KeyFileError,
+    EnrolmentRefused,
+    CatalogueUnavailable,
+    VaultUnavailable,
+)
 
 
 _WIDTH = 110

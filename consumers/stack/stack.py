@@ -12,9 +12,11 @@ import httpx
 import structlog
 from pydantic import SecretStr
 
+from consumers.catalogue.sample import ensure_sample
 from consumers.stack.office import first_keys, init_office
 from consumers.stack.parts import PARTS, Part
 from infra import migrations, topics
+from infra.catalogue.postgres import migrations_source
 from infra.embedded.cluster import EmbeddedInfrastructure
 from infra.embedded.processes import free_ports, tail
 from infra.errors import InfrastructureError
@@ -38,6 +40,7 @@ def migration_sources(settings: Settings) -> tuple[Source, ...]:
     """Where the migrations of each database lie."""
     return (
         Source("projections", "sql", settings.dsn),
+        migrations_source(settings.dsn),
         Source("infra", "keys/sql", settings.vault),
     )
 
@@ -86,6 +89,7 @@ class Stack:
         self._progress("topics, databases and first keys")
         await topics.apply(settings)
         await migrations.migrate(migration_sources(settings))
+        await ensure_sample(settings.dsn)
         await init_office(settings)
         self._settings = settings
         self._progress("quality stage, subject stage, projections, API")

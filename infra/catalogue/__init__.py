@@ -1,0 +1,1 @@
+"""The medicines catalogue: in Postgres (postgres, loading, sql), in memory, a cache."""
