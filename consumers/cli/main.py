@@ -2,7 +2,17 @@
 
 import typer
 
-from consumers.cli import config, demo, infra_commands, office, run, schemas, simulate, up
+from consumers.cli import (
+    catalogue,
+    config,
+    demo,
+    infra_commands,
+    office,
+    run,
+    schemas,
+    simulate,
+    up,
+)
 
 app = typer.Typer(
     name="dpp",
@@ -17,6 +27,7 @@ app.add_typer(infra_commands.db_app, name="db")
 app.add_typer(office.app, name="office")
 app.command("keygen")(office.keygen)
 app.add_typer(config.app, name="config")
+app.add_typer(catalogue.app, name="catalogue")
 app.command("run")(run.run)
 app.command("up")(up.up)
 app.command("simulate")(simulate.simulate_command)
