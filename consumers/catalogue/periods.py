@@ -49,10 +49,10 @@ def cuts(spans: Iterable[Period[T]], within: Iterable[Period[object]]) -> list[t
         if one.last < ENDLESS:
             starts.add(one.last + _DAY)
     ordered = sorted(starts)
-    ends = [*(start - _DAY for start in ordered[1:]), ENDLESS]
+    ends = [start - _DAY for start in ordered[1:]]
     return [
         (first, last)
-        for first, last in zip(ordered, ends, strict=True)
+        for first, last in zip(ordered, [*ends, ENDLESS], strict=False)
         if any(span.holds_on(first) for span in spans)
     ]
 

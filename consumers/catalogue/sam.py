@@ -93,6 +93,7 @@ def _medicine(record: Element, tally: Tally) -> Iterator[CatalogueEntry]:
             spans = _blocks(delivery, tally) or pack or medicine.blocks
             if not spans:
                 tally.miss("without_period", code)
+                continue
             claim = _Claim(pack, delivery.get("deliveryEnvironment") or "")
             held = claims.setdefault(code, [])
             held.extend(Period(span.first, span.last, claim) for span in spans)

@@ -16,6 +16,8 @@ from infra.errors import InfrastructureError
 CHUNK_BYTES: Final = 1 << 16
 MAX_RECORD_BYTES: Final = 1 << 24
 """Most bytes between the ends of two records; the largest of a SAM export has about a tenth."""
+MAX_RECORD_ELEMENTS: Final = 200_000
+"""Most elements of a record, for one takes many times the bytes that it has in the file."""
 MAX_PROLOG_BYTES: Final = 1 << 20
 
 
@@ -42,14 +44,28 @@ def local(name: str) -> str:
     return name.rpartition("}")[2]
 
 
+def _too_large(name: str) -> NotReadable:
+    """The refusal of a file with a record that is larger than any real one."""
+    return NotReadable(f"{name} has a record without end: it is no SAM v2 export.")
+
+
 class _Elements:
     """Makes elements, and takes the records out of the root as they are complete."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._root: Element | None = None
+        self._since = 0
 
     def make(self, tag: str, attributes: dict[str, str]) -> Element:
-        """An element with its local name."""
+        """An element with its local name.
+
+        Raises:
+            NotReadable: the record has too many.
+        """
+        self._since += 1
+        if self._since > MAX_RECORD_ELEMENTS:
+            raise _too_large(self._name)
         made = Element(local(tag), attributes)
         if self._root is None:
             self._root = made
@@ -61,6 +77,8 @@ class _Elements:
             return []
         last = None if ended else -1
         complete = self._root[:last]
+        if complete:
+            self._since = 0
         del self._root[:last]
         return complete
 
@@ -83,7 +101,7 @@ class Records:
         Raises:
             NotReadable: the file is not well-formed, ends early, or has a record that is too large.
         """
-        elements = _Elements()
+        elements = _Elements(self._opened.name)
         builder = TreeBuilder(element_factory=elements.make)
         parser = XMLParser(target=builder)  # noqa: S314 - document types were refused before
         since = 0
@@ -93,10 +111,7 @@ class Records:
             yield from complete
             since = 0 if complete else since + len(chunk)
             if since > MAX_RECORD_BYTES:
-                raise NotReadable(
-                    f"{self._opened.name} has a record of more than {MAX_RECORD_BYTES >> 20} MiB: "
-                    "it is no SAM v2 export."
-                )
+                raise _too_large(self._opened.name)
 
     def _chunks(self) -> Iterator[bytes]:
         """The bytes of the file; empty at its end, once."""
