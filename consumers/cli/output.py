@@ -70,8 +70,9 @@ def console(*, plain: bool = False) -> Console:
 
 
 def print_json(value: Mapping[str, object]) -> None:
-    """One JSON object on standard output."""
+    """One JSON object on standard output, at once: a program may be waiting for it."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,9 +82,10 @@ async def test_what_the_demo_keeps_names_no_person_and_no_product(
         settings = load_settings(kafka_bootstrap=found.kafka_bootstrap)
         dumps = [topic_dump(settings), table_dump(found.postgres_dsn), table_dump(found.vault_dsn)]
         for dump in dumps:
-            async for content in dump:
-                seen += 1
-                assert forbidden.found(content) == []
+            async with aclosing(dump):
+                async for content in dump:
+                    seen += 1
+                    assert forbidden.found(content) == []
     assert seen > 2000
 
 

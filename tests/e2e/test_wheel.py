@@ -38,10 +38,9 @@ def test_the_unit_tests_pass_against_the_wheel_in_a_clean_environment(tmp_path: 
         copy(source, elsewhere / name)
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, cwd=ROOT)
     (wheel,) = tmp_path.glob("*.whl")
-    uv = Path(sys.executable).with_name("uv")
     python = tmp_path / "clean" / "bin" / "python"
-    run(uv, "venv", "--python", sys.executable, tmp_path / "clean", cwd=tmp_path)
-    install = (uv, "pip", "install", "--python", python)
+    run(sys.executable, "-m", "venv", tmp_path / "clean", cwd=tmp_path)
+    install = (python, "-m", "pip", "install", "--quiet")
     run(*install, "--require-hashes", "-r", ROOT / "requirements-dev.lock", cwd=tmp_path)
     run(*install, "--no-deps", wheel, cwd=tmp_path)
 

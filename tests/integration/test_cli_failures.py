@@ -12,7 +12,9 @@ from typing import Final
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from consumers.stack.stack import migration_sources
 from infra.keys.kek import create_kek_file
+from infra.migrations import migrate
 from infra.settings import Settings
 from schemas.sealing import b64encode
 
@@ -127,7 +129,10 @@ def test_a_part_without_any_setting_names_the_first_that_is_missing_bad(
     assert re.search(r"DPP_[A-Z_]+ is not set", fails(bare, "run", part))
 
 
-def test_a_taken_port_of_the_api_bad(environment: dict[str, str], taken_port: int) -> None:
+async def test_a_taken_port_of_the_api_bad(
+    environment: dict[str, str], settings: Settings, taken_port: int
+) -> None:
+    await migrate(migration_sources(settings))
     said = fails({**environment, "DPP_API_PORT": str(taken_port)}, "run", "api")
     assert f"cannot listen on 127.0.0.1:{taken_port}" in said
 

@@ -1,7 +1,7 @@
 """Everything that a broker and a database hold, as bytes, and what may not be in it."""
 
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from typing import Final
 
 from infra.kafka import reader
@@ -9,14 +9,16 @@ from infra.postgres import connect
 from infra.settings import Settings
 from schemas.topics import ALL_TOPICS
 
+_PUBLIC: Final = ("pg_catalog", "information_schema", "catalogue_v1")
+"""Schemas that hold nothing of a person; the catalogue is the list of all products there are."""
 _TABLES: Final = """
-SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
-WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')
+SELECT format('%%I.%%I', table_schema, table_name) FROM information_schema.tables
+WHERE table_type = 'BASE TABLE' AND NOT table_schema = ANY(%s)
 """
 _NUMBERS: Final = re.compile(rb"(?<![\w-])\d{6,11}(?![\w-])")
 
 
-async def topic_dump(settings: Settings) -> AsyncIterator[bytes]:
+async def topic_dump(settings: Settings) -> AsyncGenerator[bytes, None]:
     """Key, headers and value of every record of every topic, aborted ones included."""
     async with reader(settings, isolation="read_uncommitted") as log:
         assigned = await log.assign_all(*(topic.name for topic in ALL_TOPICS))
@@ -28,10 +30,12 @@ async def topic_dump(settings: Settings) -> AsyncIterator[bytes]:
                     yield b"|".join((record.key or b"", headers, record.value or b""))
 
 
-async def table_dump(dsn: str) -> AsyncIterator[bytes]:
-    """Every row of every table as text."""
+async def table_dump(dsn: str) -> AsyncGenerator[bytes, None]:
+    """Every row of every table as text, the public catalogue of products apart."""
     async with connect(dsn, autocommit=True) as connection:
-        names = [row[0] for row in await (await connection.execute(_TABLES)).fetchall()]
+        names = [
+            row[0] for row in await (await connection.execute(_TABLES, [list(_PUBLIC)])).fetchall()
+        ]
         for name in names:
             rows = await connection.execute(f"SELECT t::text FROM {name} AS t")
             for row in await rows.fetchall():
