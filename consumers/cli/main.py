@@ -8,6 +8,7 @@ from consumers.cli import (
     demo,
     infra_commands,
     office,
+    quality,
     run,
     schemas,
     simulate,
@@ -28,6 +29,7 @@ app.add_typer(office.app, name="office")
 app.command("keygen")(office.keygen)
 app.add_typer(config.app, name="config")
 app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(quality.app, name="quality")
 app.command("run")(run.run)
 app.command("up")(up.up)
 app.command("simulate")(simulate.simulate_command)

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, one JSON object for programs, one sentence on failure."""
+"""What commands print: tables for people, one JSON value for programs, one sentence on failure."""
 
 import json
 import sys
@@ -69,8 +69,8 @@ def console(*, plain: bool = False) -> Console:
     return Console(no_color=plain, highlight=False, force_terminal=terminal, width=width)
 
 
-def print_json(value: Mapping[str, object]) -> None:
-    """One JSON object on standard output, at once: a program may be waiting for it."""
+def print_json(value: Mapping[str, object] | Sequence[Mapping[str, object]]) -> None:
+    """One JSON value on standard output, at once: a program may be waiting for it."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
 
