@@ -154,7 +154,9 @@ async def test_nobody_else_can_ask_for_a_registration_bad(world: World) -> None:
     assert (await world.ask(path, None, method="GET")).status_code == 401
 
 
-@pytest.mark.parametrize("id_", ["x", "0" * 36, str(uuid.uuid4()), "0" * 4000, "%00"])
+@pytest.mark.parametrize(
+    "id_", ["x", "0" * 36, "6e0f8a1c-27d1-4c9e-9d43-5a0f0b6d2c71", "0" * 4000, "%00"]
+)
 async def test_an_id_that_was_never_given_out_is_a_404_bad(world: World, id_: str) -> None:
     answer = await world.ask(f"/v1/registrations/{id_}", world.patient(), method="GET")
     assert answer.status_code == 404
