@@ -58,7 +58,7 @@ def test_an_ended_process_has_no_command_line() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     assert command_line(process.pid) == ""
-    assert "python" in command_line(os.getpid())
+    assert command_line(os.getpid()) != ""
 
 
 def test_free_ports_differ_and_can_be_bound() -> None:
