@@ -41,13 +41,31 @@ def test_the_unit_tests_pass_against_the_wheel_in_a_clean_environment(tmp_path: 
     python = tmp_path / "clean" / "bin" / "python"
     run(sys.executable, "-m", "venv", tmp_path / "clean", cwd=tmp_path)
     install = (python, "-m", "pip", "install", "--quiet")
-    run(*install, "--require-hashes", "-r", ROOT / "requirements-dev.lock", cwd=tmp_path)
+    run(
+        *install,
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        ROOT / "requirements-dev.lock",
+        cwd=tmp_path,
+    )
     run(*install, "--no-deps", wheel, cwd=tmp_path)
 
     where = run(
         python, "-c", f"import {', '.join(PACKAGES)}\nprint(schemas.__file__)", cwd=elsewhere
     )
-    told = run(python, "-m", "pytest", "tests/unit", "-q", "-p", "no:cacheprovider", cwd=elsewhere)
+    told = run(
+        python,
+        "-m",
+        "pytest",
+        "tests/unit",
+        "-q",
+        "-n",
+        "2",
+        "-p",
+        "no:cacheprovider",
+        cwd=elsewhere,
+    )
 
     assert str(tmp_path / "clean") in where
     assert " passed" in told
