@@ -3,6 +3,7 @@
 import typer
 
 from consumers.cli import (
+    bench,
     catalogue,
     config,
     demo,
@@ -30,6 +31,7 @@ app.command("keygen")(office.keygen)
 app.add_typer(config.app, name="config")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(quality.app, name="quality")
+app.add_typer(bench.app, name="bench")
 app.command("run")(run.run)
 app.command("up")(up.up)
 app.command("simulate")(simulate.simulate_command)

@@ -1,0 +1,90 @@
+"""The list of benchmarks, and running one of them.
+
+To add one: a module with a function `measure(run: Run) -> Findings`, and a line in `BENCHES`.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final, Protocol
+
+from consumers.bench.result import Findings, Machine, Result
+
+ROOT: Final = Path(__file__).parents[2]
+"""The repository, unless the package is installed elsewhere."""
+UNKNOWN_COMMIT: Final = "unknown"
+
+
+class Progress(Protocol):
+    """Told how far a step is; a `total` of 0 means that it cannot be counted."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Called at the start of a step, during it, and at its end (`done` equals `total`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a benchmark is given: how many rounds, whom to tell, and a folder that is removed."""
+
+    rounds: int
+    progress: Progress
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A benchmark: `module` holds its `measure`, and is imported only to run it."""
+
+    name: str
+    summary: str
+    rounds: int
+    module: str
+
+
+BENCHES: Final[tuple[Bench, ...]] = ()
+
+
+def run_bench(bench: Bench, rounds: int, progress: Progress) -> Result:
+    """Runs a benchmark for so many rounds.
+
+    Raises:
+        InfrastructureError: a server, or a rival that it is measured against, is missing.
+    """
+    measure: Callable[[Run], Findings] = import_module(bench.module).measure
+    commit = current_commit()
+    with tempfile.TemporaryDirectory(prefix=f"dpp-bench-{bench.name}-") as folder:
+        findings = measure(Run(rounds, progress, Path(folder)))
+    return findings.result(bench.name, commit, machine(), rounds)
+
+
+def machine() -> Machine:
+    """This machine: cores that this process may use, and its memory."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return Machine(cores=cores, memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def current_commit() -> str:
+    """The commit of the code that runs, with `-changed` when anything but docs differs from it."""
+    head = _git("rev-parse", "--short=12", "HEAD")
+    if head is None:
+        return UNKNOWN_COMMIT
+    changed = _git("status", "--porcelain", "--", ".", ":!docs")
+    return f"{head}-changed" if changed else head
+
+
+def _git(*arguments: str) -> str | None:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return None
+    found = subprocess.run(  # noqa: S603 - fixed arguments
+        [git, "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() if found.returncode == 0 else None
