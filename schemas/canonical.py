@@ -11,11 +11,17 @@ b'\x00\x00\x00\x0edpp-session-v1\x00\x00\x00\x00'
 b'{"a":"\xc3\xa9","b":1}'
 """
 
+import json
 from typing import cast
 
 import rfc8785
 
+from schemas.strictjson import MAX_INTEGER
+
 _LENGTH_BYTES = 4
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, separators=(",", ":"), sort_keys=True
+)
 
 
 def lp(*parts: bytes | str) -> bytes:
@@ -30,8 +36,7 @@ def lp(*parts: bytes | str) -> bytes:
     pieces: list[bytes] = []
     for part in parts:
         piece = _utf8(part) if isinstance(part, str) else part
-        pieces.append(len(piece).to_bytes(_LENGTH_BYTES, "big"))
-        pieces.append(piece)
+        pieces += (len(piece).to_bytes(_LENGTH_BYTES, "big"), piece)
     return b"".join(pieces)
 
 
@@ -64,11 +69,30 @@ def jcs(value: object) -> bytes:
             or an infinity, a lone surrogate, a member name that is not text, another type.
     """
     try:
+        if _is_plain(value):
+            return _ENCODER.encode(value).encode()
         return rfc8785.dumps(cast("dict[str, str]", value))
     except ValueError as error:
         kind = type(error).__name__
     # Raised outside the handler: the library's error names the value, which may be a person's.
     raise ValueError(f"a value has no RFC 8785 form ({kind})")
+
+
+def _is_plain(value: object) -> bool:
+    """Whether Python's encoder writes the canonical form too: no fractions, ASCII member names."""
+    pending = [value]
+    for item in pending:
+        if isinstance(item, str) or item is None:
+            continue
+        if isinstance(item, dict):
+            if not all(isinstance(name, str) and name.isascii() for name in item):
+                return False
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
+        elif not isinstance(item, int) or abs(item) > MAX_INTEGER:
+            return False
+    return True
 
 
 def _utf8(text: str) -> bytes:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Literal
 
 from schemas.revisions import revision
@@ -45,7 +46,7 @@ class Envelope:
     @property
     def dataschema(self) -> str:
         """Address of the immutable JSON Schema that the writer obeyed."""
-        return f"{SCHEMA_BASE}{self.type}/{revision(self.type)}.writer.json"
+        return _dataschema(self.type)
 
     def headers(self) -> list[tuple[str, bytes]]:
         """The Kafka headers, `content-type` first and attributes by name."""
@@ -75,6 +76,11 @@ class EnvelopeFault:
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, the precision of Kafka's timestamps."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=128)
+def _dataschema(type_: str) -> str:
+    return f"{SCHEMA_BASE}{type_}/{revision(type_)}.writer.json"
 
 
 def from_millis(timestamp_ms: int) -> datetime:

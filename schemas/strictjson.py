@@ -6,8 +6,10 @@ stable reason: duplicate keys, NaN, numbers that a double cannot hold, lone surr
 other control characters. Size and depth are checked before parsing. Format: RFC 8259, and RFC 7493
 (I-JSON) for keys, numbers and surrogates.
 
-Python's own parser does the work; hooks and two cheap scans of the bytes add the rest. No error
-holds a part of the input: only the reason, and a position.
+A text without escapes and fractions, as almost every one is, is parsed by pydantic's parser and
+counted: an object that named a member twice has lost a colon. Every other text, and all that are
+refused, pass Python's own parser with hooks. No error holds a part of the input: only the reason,
+and a position.
 
 >>> parse(b'{"units": 2, "note": "1.10"}', max_bytes=100)
 {'units': 2, 'note': '1.10'}
@@ -23,7 +25,9 @@ import codecs
 import json
 import math
 import re
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
+
+from pydantic_core import from_json
 
 Reason = Literal[
     "too_large",
@@ -50,6 +54,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DOUBTFUL_ESCAPE = re.compile(rb"\\(?:[bf]|u(?:00[01]|[dD][89a-fA-F]))")
 _ANY_NONZERO = re.compile("[1-9]")
+_UNDECIDED: Final = object()
 
 
 class MalformedJson(ValueError):
@@ -80,6 +85,35 @@ def parse(data: bytes, *, max_bytes: int, max_depth: int = 16) -> object:
     if len(data) > max_bytes:
         raise MalformedJson("too_large", f"{len(data)} bytes, at most {max_bytes} are accepted")
     text = _decode(data)
+    plain = _UNDECIDED if b"\\" in data else _plain(data, max_depth)
+    return _checked(data, text, max_depth) if plain is _UNDECIDED else plain
+
+
+def _plain(data: bytes, max_depth: int) -> object:
+    """The value of a text without escapes that is surely in order, else `_UNDECIDED`."""
+    try:
+        value: object = from_json(data, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        return _UNDECIDED
+    level, colons, depth = [value], 0, 0
+    while level:
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, str):
+                colons += item.count(":")
+            elif isinstance(item, dict):
+                colons += len(item)
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+            elif isinstance(item, float) or (isinstance(item, int) and abs(item) > MAX_INTEGER):
+                return _UNDECIDED
+        level, depth = inner, depth + 1
+    # Each member has a colon outside its name, so a member that was lost leaves one uncounted.
+    return value if colons == data.count(b":") and depth <= max_depth else _UNDECIDED
+
+
+def _checked(data: bytes, text: str, max_depth: int) -> object:
     if _is_deeper(data, max_depth):
         raise MalformedJson("too_deep", f"more than {max_depth} levels")
     value = _load(text)

@@ -28,7 +28,7 @@ class FactKeys:
 
 
 def _derive(secret: bytes, *parts: bytes | str) -> bytes:
-    return hmac.digest(secret, lp(*parts), hashlib.sha256)
+    return hmac.digest(secret, lp(*parts), "sha256")
 
 
 def record_keys(subject_secret: bytes, period_secret: bytes, version: int) -> FactKeys:
@@ -91,7 +91,7 @@ def unseal(keys: FactKeys, ce_id: str, associated: bytes, sealed: str) -> bytes:
 
 
 def _nonce(keys: FactKeys, ce_id: str) -> bytes:
-    return hmac.digest(keys.nonce, ce_id.encode(), hashlib.sha256)[:_NONCE_BYTES]
+    return hmac.digest(keys.nonce, ce_id.encode(), "sha256")[:_NONCE_BYTES]
 
 
 def line_digest(subject_secret: bytes, line: object) -> str:

@@ -5,7 +5,6 @@ hash would be undone in a minute, since there are so few national numbers.
 """
 
 import base64
-import hashlib
 import hmac
 
 from schemas.canonical import lp
@@ -25,7 +24,7 @@ def subject_pseudonym(key: bytes, number: str) -> str:
     Raises:
         stdnum.exceptions.ValidationError: the number is not valid.
     """
-    return _short(hmac.digest(key, niss.validate(number).encode(), hashlib.sha256))
+    return _short(hmac.digest(key, niss.validate(number).encode(), "sha256"))
 
 
 def party_pseudonym(key: bytes, kind: PartyKind, number: str) -> str:
@@ -41,7 +40,7 @@ def party_pseudonym(key: bytes, kind: PartyKind, number: str) -> str:
     if kind == "citizen":
         return subject_pseudonym(key, number)
     identity = nihdi.identity(number) if kind == "professional" else _organisation(number)
-    return _short(hmac.digest(key, lp("dpp-party-v1", kind, identity), hashlib.sha256))
+    return _short(hmac.digest(key, lp("dpp-party-v1", kind, identity), "sha256"))
 
 
 def _organisation(number: str) -> str:

@@ -67,6 +67,7 @@ class OutputBuilder:
         self._stage = stage
         self._submission = submission
         self._ordinal = 0
+        self._first: Headers | None = None
         self._extensions = {
             "sourceoffset": str(submission.offset),
             "policyversion": policy_version,
@@ -80,20 +81,21 @@ class OutputBuilder:
         submission = self._submission
         return f"{self._stage}/{submission.partition}/{submission.offset}/{self._ordinal}"
 
-    def event(self, topic: str, key: bytes | None, type_: str, value: Model) -> Output:
-        """The next output.
+    def event(
+        self,
+        topic: str,
+        key: bytes | None,
+        type_: str,
+        value: Model,
+        *,
+        written: bytes | None = None,
+    ) -> Output:
+        """The next output; `written` are the value's bytes where the caller has them already.
 
         Raises:
             OutputTooLarge: its encoded size is above `MAX_OUTPUT_BYTES`; the ordinal stays free.
         """
-        envelope = Envelope(
-            id=self.next_id,
-            source=f"/{self._stage}",
-            type=type_,
-            time=self._submission.appended_at,
-            extensions={**self._extensions, "sourceordinal": str(self._ordinal)},
-        )
-        output = Output(topic, key, tuple(envelope.headers()), value.write())
+        output = Output(topic, key, self._headers(type_), written or value.write())
         size = encoded_size(output)
         if size > MAX_OUTPUT_BYTES:
             raise OutputTooLarge(
@@ -102,6 +104,26 @@ class OutputBuilder:
             )
         self._ordinal += 1
         return output
+
+    def _headers(self, type_: str) -> Headers:
+        """The envelope of the next output; those of one submission differ in four attributes."""
+        envelope = Envelope(
+            id=self.next_id,
+            source=f"/{self._stage}",
+            type=type_,
+            time=self._submission.appended_at,
+            extensions={**self._extensions, "sourceordinal": str(self._ordinal)},
+        )
+        if self._first is None:
+            self._first = tuple(envelope.headers())
+            return self._first
+        changed = {
+            "ce_id": envelope.id.encode(),
+            "ce_type": type_.encode(),
+            "ce_dataschema": envelope.dataschema.encode(),
+            "ce_sourceordinal": str(self._ordinal).encode(),
+        }
+        return tuple((name, changed.get(name, value)) for name, value in self._first)
 
     def dead_letter(self, topic: str, reason: DeadLetterReason) -> Output:
         """The submission as received, with why and from where; what is too long is cut."""
@@ -133,8 +155,9 @@ class OutputBuilder:
 
 def encoded_size(output: Output) -> int:
     """Bytes of key, headers and value: what an output takes in a batch, but for framing."""
-    headers = sum(len(name.encode()) + len(value) for name, value in output.headers)
-    return headers + len(output.key or b"") + len(output.value or b"")
+    names = "".join([name for name, _ in output.headers]).encode()
+    values = sum([len(value) for _, value in output.headers])
+    return len(names) + values + len(output.key or b"") + len(output.value or b"")
 
 
 def _trace(headers: Headers) -> dict[str, str]:

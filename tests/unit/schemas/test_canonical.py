@@ -1,8 +1,10 @@
 """Exact forms: known answers, and properties that signatures and digests rest on."""
 
 import math
+from typing import cast
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,6 +132,12 @@ def test_canonical_form_is_stable(value: object) -> None:
     once = jcs(value)
     again = parse(once, max_bytes=100_000)
     assert jcs(again) == once
+
+
+@settings(deadline=None)
+@given(value=VALUES)
+def test_canonical_form_is_that_of_the_reference_library(value: object) -> None:
+    assert jcs(value) == rfc8785.dumps(cast("dict[str, str]", value))
 
 
 @settings(deadline=None)

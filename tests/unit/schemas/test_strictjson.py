@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas import strictjson
 from schemas.strictjson import MAX_INTEGER, MalformedJson, Reason, dumps, parse
 
 LIMIT = 6_000_000
@@ -197,6 +198,27 @@ def test_any_bytes_are_a_value_that_can_be_written_or_a_reason(data: bytes) -> N
     except MalformedJson:
         return
     assert parse(dumps(value), max_bytes=LIMIT) == value
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    data=st.text('[]{}",:a1-. \n', max_size=40).map(str.encode)
+    | VALUES.map(lambda value: json.dumps(value).encode())
+    | st.lists(st.tuples(st.sampled_from("ab:"), VALUES), max_size=3).map(
+        lambda members: b"{%s}" % b",".join(b'"%s":%s' % (k.encode(), dumps(v)) for k, v in members)
+    )
+)
+def test_both_parsers_agree_on_what_the_faster_one_takes(data: bytes) -> None:
+    value = strictjson._plain(data, 16)
+    if value is not strictjson._UNDECIDED:
+        assert repr(value) == repr(strictjson._checked(data, data.decode(), 16))
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"a":1,"a":1}', b'{"a":{"b:":1,"b:":1}}', b"9007199254740992", b"[1.5]", b"[" * 17]
+)
+def test_the_faster_parser_leaves_the_doubtful_to_the_other(data: bytes) -> None:
+    assert strictjson._plain(data, 16) is strictjson._UNDECIDED
 
 
 def test_text_is_written_without_spaces_in_the_order_given() -> None:
