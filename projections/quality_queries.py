@@ -1,7 +1,6 @@
-"""What a pharmacy may learn about its own submissions, and the office about all of them."""
+"""A pharmacy's own receipts and gap notices, as the stage wrote them."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from psycopg.rows import class_row
@@ -66,94 +65,3 @@ async def receipt_of(
             (partition, source_offset, pharmacy),
         )
         return await cursor.fetchone()
-
-
-@dataclass(frozen=True, slots=True)
-class GapRow:
-    """Numbers `first` to `last` were passed over; `closed` are those that arrived since."""
-
-    pharmacy: str
-    epoch: str
-    first: int
-    last: int
-    noticed_at: datetime
-    closed: list[int]
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a number is still missing."""
-        return len(self.closed) < self.last - self.first + 1
-
-
-async def gaps(connection: Connection, *, pharmacy: str) -> list[GapRow]:
-    """A pharmacy's gap notices in the order of their numbers."""
-    async with connection.cursor(row_factory=class_row(GapRow)) as cursor:
-        await cursor.execute(
-            "SELECT pharmacy, epoch, first, last, noticed_at, ARRAY("
-            "SELECT number FROM quality_v1.gap_closed AS c WHERE c.pharmacy = g.pharmacy"
-            " AND c.epoch = g.epoch AND c.number BETWEEN g.first AND g.last ORDER BY number"
-            ") AS closed FROM quality_v1.gap AS g WHERE pharmacy = %s"
-            " ORDER BY noticed_at, epoch, first",
-            (pharmacy,),
-        )
-        return await cursor.fetchall()
-
-
-@dataclass(frozen=True, slots=True)
-class QualitySummary:
-    """Counts of receipts by outcome and of lines by fate; codes count findings."""
-
-    outcomes: dict[str, int]
-    lines_recorded: int
-    lines_rejected: int
-    lines_duplicate: int
-    dead_letters: int
-    rejections: dict[str, int]
-    warnings: dict[str, int]
-    open_numbers: int
-    """Sequence numbers that were passed over and have not arrived."""
-    last_seen: datetime | None
-    """Append time of the latest submission."""
-
-
-async def quality_summary(connection: Connection, *, pharmacy: str | None = None) -> QualitySummary:
-    """One pharmacy's quality, or everybody's with receipts that belong to nobody."""
-    where, values = ("WHERE pharmacy = %s", (pharmacy,)) if pharmacy else ("", ())
-    cursor = await connection.execute(
-        "SELECT coalesce(sum(lines_recorded), 0), coalesce(sum(lines_rejected), 0),"  # noqa: S608
-        " coalesce(sum(lines_duplicate), 0), count(*) FILTER (WHERE dead_letter),"
-        f" max(appended_at) FROM quality_v1.receipt {where}",
-        values,
-    )
-    totals = await cursor.fetchone() or (0, 0, 0, 0, None)
-    return QualitySummary(
-        outcomes=await _counts(connection, "outcome", "", where, values),
-        lines_recorded=totals[0],
-        lines_rejected=totals[1],
-        lines_duplicate=totals[2],
-        dead_letters=totals[3],
-        rejections=await _counts(connection, "code", ", unnest(rejections) AS code", where, values),
-        warnings=await _counts(connection, "code", ", unnest(warnings) AS code", where, values),
-        open_numbers=await _open_numbers(connection, where, values),
-        last_seen=totals[4],
-    )
-
-
-async def _counts(
-    connection: Connection, what: str, source: str, where: str, values: tuple[str | None, ...]
-) -> dict[str, int]:
-    cursor = await connection.execute(
-        f"SELECT {what}, count(*) FROM quality_v1.receipt{source} {where} GROUP BY 1 ORDER BY 1",  # noqa: S608 - constants only
-        values,
-    )
-    return {name: count async for name, count in cursor}
-
-
-async def _open_numbers(connection: Connection, where: str, values: tuple[str | None, ...]) -> int:
-    cursor = await connection.execute(
-        "SELECT (SELECT coalesce(sum(last - first + 1), 0) FROM quality_v1.gap "  # noqa: S608
-        f"{where}) - (SELECT count(*) FROM quality_v1.gap_closed {where})",
-        (*values, *values),
-    )
-    row = await cursor.fetchone()
-    return int(row[0]) if row is not None else 0

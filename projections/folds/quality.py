@@ -1,5 +1,10 @@
-"""What quality control answered to each pharmacy: receipts, and numbers that never arrived."""
+"""What quality control answered to each pharmacy: receipts, and numbers that never arrived.
 
+Every row has a key of its own in the log, and nothing is added up: applied again, in any portion,
+the rows are the same, and what is counted over them is exact.
+"""
+
+from collections.abc import Iterator
 from typing import Final, assert_never
 
 from projections.folds.access_state import Recorded
@@ -15,12 +20,12 @@ from schemas.receipts import (
     LineOutcome,
     LineResult,
     Receipt,
-    Severity,
 )
 
 SCHEMA: Final = "quality_v1"
 PRIMARY_KEYS: Final = {
     "receipt": ("partition", "source_offset"),
+    "finding": ("partition", "source_offset", "ordinal"),
     "gap": ("pharmacy", "epoch", "first"),
     "gap_closed": ("pharmacy", "epoch", "number"),
 }
@@ -30,20 +35,23 @@ EVENTS: Final[dict[str, type[Event]]] = {
     GAP_NOTICED: GapNoticed,
     GAP_CLOSED: GapClosed,
 }
+WHOLE_MESSAGE: Final = -1
+"""In place of a line's index: the finding concerns the submission as a whole."""
 _SOURCE: Final = "/pharmacies/"
 
 
 def fold(event: Event, recorded: Recorded, *, key: bytes | None, body: bytes) -> tuple[Change, ...]:
-    """The row of a receipt or notice; `key` and `body` are the record's, as written."""
-    place: dict[str, object] = {
+    """The rows of a receipt or notice; `key` and `body` are the record's, as written."""
+    where: dict[str, object] = {
         "recorded_partition": recorded.partition,
         "recorded_position": recorded.offset,
-        "ce_id": recorded.ce_id,
-        "body": body,
     }
+    place = {**where, "ce_id": recorded.ce_id, "body": body}
     match event:
         case Receipt():
-            return (Upsert("receipt", {**place, **_receipt(event, key)}),)
+            receipt = Upsert("receipt", {**place, **_receipt(event, key)})
+            found = (Upsert("finding", {**where, **one}) for one in _findings(event, key))
+            return (receipt, *found)
         case GapNoticed():
             gap: dict[str, object] = {
                 "pharmacy": event.publisher,
@@ -80,8 +88,7 @@ def _receipt(receipt: Receipt, key: bytes | None) -> dict[str, object]:
         "lines_recorded": _count(receipt.lines, "recorded"),
         "lines_rejected": _count(receipt.lines, "rejected"),
         "lines_duplicate": _count(receipt.lines, "duplicate"),
-        "rejections": _codes(receipt, "reject"),
-        "warnings": _codes(receipt, "warn"),
+        "scores": [line.score for line in receipt.lines if _is_scored(line)],
         "dead_letter": receipt.dead_letter,
     }
 
@@ -98,9 +105,29 @@ def _count(lines: tuple[LineOutcome, ...], outcome: LineResult) -> int:
     return sum(line.outcome == outcome for line in lines)
 
 
-def _codes(receipt: Receipt, severity: Severity) -> list[str]:
-    """One code per finding, so that counting them counts findings."""
-    found: list[Issue] = [*receipt.issues]
-    for line in receipt.lines:
-        found.extend(line.issues)
-    return [issue.code for issue in found if issue.severity == severity]
+def _is_scored(line: LineOutcome) -> bool:
+    return line.outcome == "recorded" and line.score is not None
+
+
+def _findings(receipt: Receipt, key: bytes | None) -> Iterator[dict[str, object]]:
+    submission = receipt.submission
+    for ordinal, (line, issue) in enumerate(_issues(receipt)):
+        yield {
+            "partition": submission.partition,
+            "source_offset": submission.offset,
+            "ordinal": ordinal,
+            "line": line,
+            "severity": issue.severity,
+            "code": issue.code,
+            "pharmacy": addressee(receipt, key),
+            "appended_at": submission.appended_at,
+        }
+
+
+def _issues(receipt: Receipt) -> Iterator[tuple[int, Issue]]:
+    """Every finding with the index of its line; those of an original were counted with that."""
+    for issue in receipt.issues:
+        yield WHOLE_MESSAGE, issue
+    for index, line in enumerate(receipt.lines):
+        for issue in line.issues:
+            yield index, issue

@@ -1,6 +1,8 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from projections.folds import quality
 from projections.folds.access_state import Recorded
@@ -34,10 +36,19 @@ def receipt(source: str | None = f"/pharmacies/{PHARMACY}", **members: object) -
     return Receipt.model_validate({"outcome": "partial", "submission": submission, **members})
 
 
+def rows_of(event: quality.Event, key: bytes | None = None, body: bytes = b"{}") -> list[Upsert]:
+    changes = quality.fold(event, AT, key=key, body=body)
+    return [change for change in changes if isinstance(change, Upsert)]
+
+
 def row_of(event: quality.Event, key: bytes | None = None, body: bytes = b"{}") -> Upsert:
-    (change,) = quality.fold(event, AT, key=key, body=body)
-    assert isinstance(change, Upsert)
-    return change
+    return rows_of(event, key, body)[0]
+
+
+def findings_of(event: quality.Event) -> list[tuple[object, object, object]]:
+    found = [change.row for change in rows_of(event) if change.table == "finding"]
+    assert [row["ordinal"] for row in found] == list(range(len(found)))
+    return [(row["line"], row["severity"], row["code"]) for row in found]
 
 
 def test_a_receipt_has_one_row_at_its_submissions_place_and_keeps_its_bytes() -> None:
@@ -47,17 +58,97 @@ def test_a_receipt_has_one_row_at_its_submissions_place_and_keeps_its_bytes() ->
     assert (change.row["recorded_position"], change.row["body"]) == (40, b'{"as":"written"}')
 
 
-def test_lines_are_counted_by_fate_and_codes_by_finding() -> None:
+def test_lines_are_counted_by_fate_and_every_finding_is_a_row() -> None:
     lines = (
         line("recorded", issue("late", "warn"), issue("late", "warn")),
-        line("rejected", issue("cnk_checksum")),
+        line("rejected", issue("cnk_checksum"), issue("late", "warn")),
         line("duplicate"),
         line("rejected", issue("cnk_checksum")),
     )
-    row = row_of(receipt(lines=lines, issues=(issue("clock", "warn"),))).row
+    answer = receipt(lines=lines, issues=(issue("clock", "warn"),))
+    row = row_of(answer).row
     assert (row["lines_recorded"], row["lines_rejected"], row["lines_duplicate"]) == (1, 2, 1)
-    assert row["rejections"] == ["cnk_checksum", "cnk_checksum"]
-    assert row["warnings"] == ["clock", "late", "late"]
+    assert findings_of(answer) == [
+        (quality.WHOLE_MESSAGE, "warn", "clock"),
+        (0, "warn", "late"),
+        (0, "warn", "late"),
+        (1, "reject", "cnk_checksum"),
+        (1, "warn", "late"),
+        (3, "reject", "cnk_checksum"),
+    ]
+
+
+def test_a_finding_stands_where_its_receipt_does() -> None:
+    _, finding = rows_of(receipt(issues=(issue("body_malformed"),)))
+    place = ("partition", "source_offset", "recorded_partition", "recorded_position")
+    assert [finding.row[name] for name in place] == [1, 9, 1, 40]
+    assert (finding.row["pharmacy"], finding.row["appended_at"]) == (PHARMACY, NOW)
+
+
+def test_only_lines_that_enter_the_record_have_a_score() -> None:
+    fates: tuple[tuple[LineResult, int | None], ...] = (
+        ("recorded", 100),
+        ("duplicate", 90),
+        ("recorded", 0),
+        ("rejected", 10),
+        ("recorded", None),
+    )
+    scored = [LineOutcome(path="/lines/0", outcome=fate, score=score) for fate, score in fates]
+    assert row_of(receipt(lines=tuple(scored))).row["scores"] == [100, 0]
+
+
+def test_a_duplicate_counts_nothing_of_its_original_a_second_time() -> None:
+    original = {"offset": 3, "outcome": "rejected", "issues": (issue("niss_invalid"),)}
+    answer = receipt(outcome="duplicate", original=original)
+    assert findings_of(answer) == []
+    assert row_of(answer).row["scores"] == []
+
+
+RECEIPTS = st.builds(
+    receipt,
+    issues=st.lists(st.builds(issue, st.sampled_from("AB")), max_size=2).map(tuple),
+    lines=st.lists(
+        st.builds(
+            LineOutcome,
+            path=st.just("/lines/0"),
+            outcome=st.sampled_from(["recorded", "rejected", "duplicate", "erased"]),
+            score=st.none() | st.integers(0, 100),
+            issues=st.lists(
+                st.builds(issue, st.sampled_from("AB"), st.sampled_from(["reject", "warn"])),
+                max_size=3,
+            ).map(tuple),
+        ),
+        max_size=4,
+    ).map(tuple),
+)
+
+
+@given(st.lists(RECEIPTS, max_size=6), st.data())
+def test_rows_are_the_same_however_often_and_in_whatever_order_receipts_are_applied(
+    answers: list[Receipt], data: st.DataObject
+) -> None:
+    def applied(order: list[int]) -> dict[tuple[object, ...], dict[str, object]]:
+        tables: dict[tuple[object, ...], dict[str, object]] = {}
+        for index in order:
+            place = answers[index].submission.model_copy(update={"offset": index})
+            answer = answers[index].model_copy(update={"submission": place})
+            for change in rows_of(answer, body=answer.write()):
+                key = [change.row[name] for name in quality.PRIMARY_KEYS[change.table]]
+                tables[change.table, *key] = dict(change.row)
+        return tables
+
+    once = list(range(len(answers)))
+    again = data.draw(st.permutations(once + once[: len(once) // 2]))
+    rows = applied(again)
+    assert rows == applied(once)
+    issues = [one for answer in answers for one in _all_issues(answer)]
+    assert sorted(str(row["code"]) for key, row in rows.items() if key[0] == "finding") == sorted(
+        one.code for one in issues
+    )
+
+
+def _all_issues(answer: Receipt) -> list[Issue]:
+    return [*answer.issues, *(one for outcome in answer.lines for one in outcome.issues)]
 
 
 @pytest.mark.parametrize(

@@ -111,27 +111,74 @@ def test_a_receipt_without_trusted_attributes_uses_no_number() -> None:
     assert numbers == Numbers()
 
 
-@given(st.lists(st.integers(1, 30), max_size=40))
-def test_missing_ranges_are_exactly_the_numbers_below_the_highest_that_never_came(
-    sequences: list[int],
+ARRIVALS = st.lists(
+    st.tuples(st.sampled_from("ef"), st.integers(1, 25), st.sampled_from(["same", "other"])),
+    max_size=60,
+)
+"""Submissions as they arrive: epoch, number, and whether it is the number's own content."""
+
+
+@given(ARRIVALS)
+def test_every_number_that_has_not_arrived_is_in_exactly_one_open_range(
+    arrivals: list[tuple[str, int, str]],
+) -> None:
+    """A publisher's letters, put together, say at any time what is missing and nothing else."""
+    numbers = Numbers()
+    arrived: dict[str, dict[int, str]] = {"e": {}, "f": {}}
+    ranges: dict[str, list[tuple[int, int]]] = {"e": [], "f": []}
+    for epoch, number, content in arrivals:
+        one = claim(number, digest=content, epoch=epoch)
+        verdict = numbering.decide(numbers, one)
+        known = arrived[epoch].setdefault(number, content)
+        match verdict:
+            case Fresh(notices):
+                ranges[epoch] = _told(ranges[epoch], notices)
+            case Replay(used):
+                assert (used.digest, known) == (content, content)
+            case Reused():
+                assert (verdict.code, verdict.notices) == ("SEQUENCE_REUSED", ())
+                assert known != content
+        receipt = receipt_of(one)
+        numbering.evolve(numbers, receipt, receipt.write())
+        numbering.evolve(numbers, receipt, receipt.write())
+        highest = max(arrived[epoch])
+        missing = [n for first, last in ranges[epoch] for n in range(first, last + 1)]
+        assert sorted(missing) == [n for n in range(1, highest) if n not in arrived[epoch]]
+        state = numbers.epochs[epoch]
+        assert (sorted(state.missing), state.highest) == (sorted(ranges[epoch]), highest)
+
+
+def _told(ranges: list[tuple[int, int]], notices: tuple[Notice, ...]) -> list[tuple[int, int]]:
+    """What is missing after notices, as their reader puts it together."""
+    for notice in notices:
+        if isinstance(notice, GapNoticed):
+            ranges = [*ranges, (notice.first, notice.last)]
+            continue
+        (within,) = [gap for gap in ranges if gap[0] <= notice.number <= gap[1]]
+        rest = [(within[0], notice.number - 1), (notice.number + 1, within[1])]
+        ranges = [gap for gap in ranges if gap != within]
+        ranges += [gap for gap in rest if gap[0] <= gap[1]]
+    return ranges
+
+
+@given(st.permutations(range(1, 13)))
+def test_once_all_have_arrived_in_any_order_every_gap_is_closed_by_one_notice_per_number(
+    order: list[int],
 ) -> None:
     numbers = Numbers()
-    open_gaps: set[int] = set()
-    for one in sequences:
-        match numbering.decide(numbers, claim(one)):
-            case Fresh(notices):
-                for notice in notices:
-                    if isinstance(notice, GapNoticed):
-                        open_gaps |= set(range(notice.first, notice.last + 1))
-                    else:
-                        open_gaps.remove(notice.number)
-            case Replay() | Reused():
-                assert one in sequences[: sequences.index(one) + 1]
+    closings: list[int] = []
+    noticed_numbers: list[int] = []
+    for one in order:
+        verdict = numbering.decide(numbers, claim(one))
+        assert isinstance(verdict, Fresh)
+        assert len(verdict.notices) <= 1, "a jump is one range, so one notice says it"
+        for notice in verdict.notices:
+            if isinstance(notice, GapNoticed):
+                noticed_numbers += range(notice.first, notice.last + 1)
+            else:
+                closings.append(notice.number)
         receipt = receipt_of(claim(one))
         numbering.evolve(numbers, receipt, receipt.write())
-    if sequences:
-        epoch = numbers.epochs["e"]
-        missing = {n for first, last in epoch.missing for n in range(first, last + 1)}
-        assert missing == open_gaps == set(range(1, max(sequences))) - set(sequences)
-        assert epoch.highest == max(sequences)
-        assert all(first <= last for first, last in epoch.missing)
+    assert numbers.epochs["e"].missing == []
+    assert sorted(closings) == sorted(noticed_numbers)
+    assert len(set(closings)) == len(closings)
