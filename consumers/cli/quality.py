@@ -1,15 +1,28 @@
 """`dpp quality`: what quality control knows, checks and has seen."""
 
-from typing import Annotated
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final, Literal
 
 import typer
+from rich.console import Console
 
 from consumers.cli.infra_commands import Json
-from consumers.cli.output import Exit, console, fail, print_json, table
+from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
+from consumers.vendors import check as checking
 from consumers.vendors import codes_page
+from consumers.vendors.check import TYPES, Given, UnknownPolicy
+from schemas.receipts import Issue, Receipt
 from streams.quality.codes import CODES, Code
 
 app = typer.Typer(help="Quality control of what pharmacies submit.", no_args_is_help=True)
+
+Language = Literal["fr", "nl", "de", "en"]
+_INSTANT: Final = "%Y-%m-%dT%H:%M:%S%z"
 
 
 @app.command()
@@ -45,6 +58,75 @@ def rules(
             for code in found
         ]
         console().print(table("codes of quality control", columns, rows))
+
+
+@app.command()
+def check(  # noqa: PLR0917 - typer passes options by name
+    file: Annotated[
+        Path, typer.Argument(help="Submissions as JSON: one, a list, or one a line; - reads them.")
+    ],
+    type_: Annotated[
+        Literal["register", "correct", "revoke"],
+        typer.Option("--type", help="What a body is that the file gives no type."),
+    ] = "register",
+    language: Annotated[Language, typer.Option(help="Language of the texts.")] = "en",
+    policy: Annotated[
+        str | None, typer.Option(help="A version such as quality/1, or a file that holds one.")
+    ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=[_INSTANT], help="When it is submitted, with offset; now if not given."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Says what the receipts of submissions would be, with the backbone's own rules and no server.
+
+    A submission is a body, or {"type": ..., "body": ...}; each is decided after those before it.
+    The exit code is that of the worst: 0 accepted, 10 accepted with warnings, 20 partly refused,
+    30 refused; 2 and 3 mean that nothing was checked.
+    """
+    moment = datetime.now(UTC) if at is None else at.astimezone(UTC)
+    with one_sentence():
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        given = checking.read(data, TYPES[type_])
+        receipts = asyncio.run(_receipts(given, moment, policy))
+    if as_json:
+        print_json([json.loads(one.write()) for one in receipts])
+    else:
+        _show_receipts(console(), given, receipts, language)
+    raise typer.Exit(checking.worst(receipts))
+
+
+async def _receipts(given: list[Given], at: datetime, policy: str | None) -> list[Receipt]:
+    try:
+        version = None if policy is None else checking.policy_version(policy)
+    except UnknownPolicy as error:
+        fail(str(error), Exit.USAGE)
+    return await checking.check(given, at, version)
+
+
+def _show_receipts(
+    screen: Console, given: Sequence[Given], receipts: Sequence[Receipt], language: Language
+) -> None:
+    names = {name: short for short, name in TYPES.items()}
+    for number, (one, receipt) in enumerate(zip(given, receipts, strict=True), 1):
+        screen.print(f"{number}  {names.get(one.type, one.type)}: {receipt.outcome}", markup=False)
+        _show_issues(screen, receipt.issues, language)
+        for line in receipt.lines:
+            score = "" if line.score is None else f", score {line.score}"
+            version = "" if line.version is None else f", version {line.version}"
+            screen.print(f"   {line.path or 'line'}: {line.outcome}{version}{score}", markup=False)
+            _show_issues(screen, line.issues, language)
+
+
+def _show_issues(screen: Console, issues: Sequence[Issue], language: Language) -> None:
+    for issue in issues:
+        text = getattr(CODES[issue.code].texts, language)
+        where = f" at {issue.path}" if issue.path else ""
+        screen.print(f"   - {issue.severity} {issue.code}{where}", markup=False)
+        screen.print(f"     {text} {issue.hint or ''}", markup=False)
 
 
 def _named(wanted: list[str]) -> list[Code]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from consumers.simulation.plan import Plan, PlannedSubmission
-from consumers.simulation.population import Pharmacy
 from consumers.simulation.records import OVERSIZE_BYTES, Outgoing, Sessions, outgoing
 from consumers.stack.office import office_key_path
 from infra.errors import InfrastructureError
@@ -67,7 +66,9 @@ async def publish(settings: Settings, plan: Plan, progress: Progress) -> list[Pu
     """
     office = SigningKey.load(office_key_path(settings))
     intake = await _intake_key(settings, office, plan)
-    signing = {one.pharmacy.number: _signing_key(settings, one.pharmacy) for one in plan.streams}
+    signing = {
+        one.pharmacy.number: signing_key(settings, one.pharmacy.number) for one in plan.streams
+    }
     async with producer(
         settings, linger_ms=20, max_request_size=OVERSIZE_BYTES + 256 * 1024
     ) as sender:
@@ -94,8 +95,13 @@ async def _intake_key(settings: Settings, office: SigningKey, plan: Plan) -> Bac
     return intake[-1]
 
 
-def _signing_key(settings: Settings, pharmacy: Pharmacy) -> SigningKey:
-    path = publisher_folder(settings, pharmacy.number) / "key"
+def signing_key(settings: Settings, pharmacy: str) -> SigningKey:
+    """The key of an invented pharmacy, made where there is none.
+
+    Raises:
+        KeyFileError: the file exists but cannot be used.
+    """
+    path = publisher_folder(settings, pharmacy) / "key"
     if not path.exists():
         SigningKey.generate(KEY_ID).save(path)
     return SigningKey.load(path)
@@ -121,7 +127,7 @@ def _enrolments(plan: Plan, signing: dict[str, SigningKey]) -> Iterator[Enrolled
 async def _enrol(sender: Producer, office: SigningKey, facts: Iterable[Enrolled]) -> None:
     now = datetime.now(UTC)
     records = [publisher_record(office, fact, now) for fact in facts]
-    await _append(sender, PUBLISHER_REGISTERED.name, records)
+    await append(sender, PUBLISHER_REGISTERED.name, records)
 
 
 async def _open_sessions(
@@ -135,11 +141,12 @@ async def _open_sessions(
         for sessions, opened_at in ((living, now), (expired, now - _SESSION_OVER)):
             sessions[number], record = open_session(number, key, intake, opened_at)
             records.append(record)
-    await _append(sender, PUBLISHER_SESSIONS.name, records)
+    await append(sender, PUBLISHER_SESSIONS.name, records)
     return Sessions(living, expired)
 
 
-async def _append(sender: Producer, topic: str, records: Iterable[WireRecord]) -> None:
+async def append(sender: Producer, topic: str, records: Iterable[WireRecord]) -> None:
+    """Append records, and return once the broker has them all."""
     sends = [
         await sender.enqueue(topic, one.value, key=one.key, headers=one.headers) for one in records
     ]
@@ -162,7 +169,7 @@ async def _send_all(
             record = outgoing(one, sessions, datetime.now(UTC))
             if one.id in repeated and one.mutation == "none":
                 originals.setdefault(one.id, record)
-        sent.append(await _enqueue(sender, record, count))
+        sent.append(await enqueue(sender, record, count))
         if len(sent) % _STEP == 0:
             progress(len(sent), len(planned))
     await sender.flush()
@@ -174,7 +181,8 @@ async def _send_all(
     ]
 
 
-async def _enqueue(sender: Producer, record: Outgoing, count: int) -> Awaitable[Any]:
+async def enqueue(sender: Producer, record: Outgoing, count: int) -> Awaitable[Any]:
+    """Put a record into the next batch for its partition of `count`; awaited, it has a place."""
     key = record.sender.encode() if record.key is None else record.key
     partition = (partition_for(key, count) + record.elsewhere) % count
     return await sender.enqueue(

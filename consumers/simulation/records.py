@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
-from consumers.simulation.plan import PlannedSubmission
+from consumers.simulation.plan import Mutation
 from schemas.sealing.session import SESSION_KEY_BYTES
 from streams.intake.session import Attributes, Header, Session, WireRecord, seal_submission
 
@@ -52,7 +52,51 @@ class Sessions:
         return own
 
 
-def outgoing(planned: PlannedSubmission, sessions: Sessions, now: datetime) -> Outgoing:
+class Sendable(Protocol):
+    """What a record is made of; see `PlannedSubmission`."""
+
+    @property
+    def sender(self) -> str:
+        """The pharmacy that sends it."""
+        ...
+
+    @property
+    def key(self) -> str | None:
+        """Key of the record; None for a record without."""
+        ...
+
+    @property
+    def id(self) -> str:
+        """The CloudEvents id."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """The CloudEvents type."""
+        ...
+
+    @property
+    def sequence(self) -> int:
+        """Number of the submission in its epoch."""
+        ...
+
+    @property
+    def epoch(self) -> str:
+        """The publisher's epoch."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """What is sealed."""
+        ...
+
+    @property
+    def mutation(self) -> Mutation:
+        """The damage that is done to the record."""
+        ...
+
+
+def outgoing(planned: Sendable, sessions: Sessions, now: datetime) -> Outgoing:
     """The record that is published for a submission; `copy` is the publisher's to do."""
     session = sessions.of(planned.sender, planned.mutation)
     body = os.urandom(OVERSIZE_BYTES) if planned.mutation == "oversize" else planned.body
@@ -77,7 +121,7 @@ def outgoing(planned: PlannedSubmission, sessions: Sessions, now: datetime) -> O
     )
 
 
-def _headers(planned: PlannedSubmission, sealed: WireRecord) -> tuple[Header, ...]:
+def _headers(planned: Sendable, sealed: WireRecord) -> tuple[Header, ...]:
     headers = sealed.headers
     match planned.mutation:
         case "no_headers":
@@ -95,7 +139,7 @@ def _headers(planned: PlannedSubmission, sealed: WireRecord) -> tuple[Header, ..
             return headers
 
 
-def _value(planned: PlannedSubmission, sealed: WireRecord) -> bytes | None:
+def _value(planned: Sendable, sealed: WireRecord) -> bytes | None:
     value = sealed.value
     match planned.mutation:
         case "tombstone":

@@ -152,7 +152,7 @@ async def _dispense(
     with clock.timed("decided"):
         observed = await await_decided(
             settings,
-            published,
+            [(one.partition, one.offset) for one in published],
             start=start,
             limit_seconds=DECIDE_SECONDS,
             progress=_step(progress, "quality control answers"),

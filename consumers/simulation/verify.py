@@ -96,19 +96,19 @@ async def observe(settings: Settings, start: Mapping[Partition, int] | None = No
 
 async def await_decided(
     settings: Settings,
-    published: Iterable[Published],
+    places: Iterable[Place],
     *,
     start: Mapping[Partition, int] | None = None,
     limit_seconds: float = 120.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Observed:
-    """Reads until every published submission has a receipt, then to the ends of all outputs.
+    """Reads until the submissions at these places have receipts, then to the ends of all outputs.
 
     Raises:
         NotDecided: some have none after `limit_seconds`.
     """
     observed = Observed()
-    waiting = {(one.partition, one.offset) for one in published}
+    waiting = set(places)
     total = len(waiting)
     clock = asyncio.get_running_loop().time
     until = clock() + limit_seconds
