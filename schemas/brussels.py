@@ -6,6 +6,7 @@ A month back or forth keeps the day, clamped to the month's end: 31 March less o
 
 import calendar
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -37,7 +38,12 @@ def shift_months(day: date, months: int) -> date:
 
 def months_back(moment: datetime, months: int) -> datetime:
     """Start of the Belgian day that lies `months` calendar months before that of `moment`."""
-    return start_of_day(shift_months(day_of(moment), -months))
+    return _day_months_back(day_of(moment), months)
+
+
+@lru_cache(maxsize=128)
+def _day_months_back(day: date, months: int) -> datetime:
+    return start_of_day(shift_months(day, -months))
 
 
 def months_after(moment: datetime, months: int) -> datetime:

@@ -11,17 +11,18 @@ b'\x00\x00\x00\x0edpp-session-v1\x00\x00\x00\x00'
 b'{"a":"\xc3\xa9","b":1}'
 """
 
-import json
 from typing import cast
 
 import rfc8785
+from pydantic_core import to_json
 
 from schemas.strictjson import MAX_INTEGER
 
 _LENGTH_BYTES = 4
-_ENCODER = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, separators=(",", ":"), sort_keys=True
-)
+
+
+class _NotPlain(Exception):
+    """A value that takes the whole of RFC 8785 to write."""
 
 
 def lp(*parts: bytes | str) -> bytes:
@@ -69,8 +70,10 @@ def jcs(value: object) -> bytes:
             or an infinity, a lone surrogate, a member name that is not text, another type.
     """
     try:
-        if _is_plain(value):
-            return _ENCODER.encode(value).encode()
+        return to_json(_ordered(value))
+    except (_NotPlain, TypeError, ValueError):
+        pass
+    try:
         return rfc8785.dumps(cast("dict[str, str]", value))
     except ValueError as error:
         kind = type(error).__name__
@@ -78,21 +81,27 @@ def jcs(value: object) -> bytes:
     raise ValueError(f"a value has no RFC 8785 form ({kind})")
 
 
-def _is_plain(value: object) -> bool:
-    """Whether Python's encoder writes the canonical form too: no fractions, ASCII member names."""
-    pending = [value]
-    for item in pending:
-        if isinstance(item, str) or item is None:
-            continue
-        if isinstance(item, dict):
-            if not all(isinstance(name, str) and name.isascii() for name in item):
-                return False
-            pending += item.values()
-        elif isinstance(item, list):
-            pending += item
-        elif not isinstance(item, int) or abs(item) > MAX_INTEGER:
-            return False
-    return True
+def _ordered(value: object) -> object:
+    """The value with sorted members, for a serialiser that writes all else as RFC 8785 does.
+
+    Raises:
+        _NotPlain: it holds a fraction, or a member name of which the order is not that of bytes.
+    """
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, dict):
+        members = {}
+        for name in sorted(value):
+            member = value[name]
+            members[name] = member if isinstance(member, str) else _ordered(member)
+        if not "".join(members).isascii():
+            raise _NotPlain
+        return members
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    if isinstance(value, int) and abs(value) <= MAX_INTEGER:
+        return value
+    raise _NotPlain
 
 
 def _utf8(text: str) -> bytes:

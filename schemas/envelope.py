@@ -46,7 +46,7 @@ class Envelope:
     @property
     def dataschema(self) -> str:
         """Address of the immutable JSON Schema that the writer obeyed."""
-        return _dataschema(self.type)
+        return dataschema(self.type)
 
     def headers(self) -> list[tuple[str, bytes]]:
         """The Kafka headers, `content-type` first and attributes by name."""
@@ -79,7 +79,8 @@ def format_time(moment: datetime) -> str:
 
 
 @lru_cache(maxsize=128)
-def _dataschema(type_: str) -> str:
+def dataschema(type_: str) -> str:
+    """Address of the JSON Schema that a writer of this event type obeys now."""
     return f"{SCHEMA_BASE}{type_}/{revision(type_)}.writer.json"
 
 

@@ -46,7 +46,14 @@ class Bench:
     module: str
 
 
-BENCHES: Final[tuple[Bench, ...]] = ()
+BENCHES: Final = (
+    Bench(
+        "decide",
+        "quality control's rules, decisions and sealing alone, on one core",
+        rounds=15,
+        module="consumers.bench.decide",
+    ),
+)
 
 
 def run_bench(bench: Bench, rounds: int, progress: Progress) -> Result:

@@ -15,9 +15,14 @@ stdnum.exceptions.InvalidChecksum: The number's checksum or check digit is inval
 '32'
 """
 
+from functools import lru_cache
+
 from stdnum.exceptions import InvalidChecksum, InvalidComponent, ValidationError
 
 from schemas.identifiers import _digits
+
+_PHARMACIES = 8_192
+"""More than there are in Belgium: the digits of each are computed once."""
 
 
 def compact(number: str) -> str:
@@ -69,6 +74,7 @@ def apb_number(number: str) -> str:
     return validate(number)[:6]
 
 
+@lru_cache(maxsize=_PHARMACIES)
 def check_digits(first6: str) -> str:
     """Return the two check digits for an APB number.
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from schemas import deadletter
 from schemas.deadletter import DeadLetterReason
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, dataschema
 from schemas.model import Model
 from streams.engine.stage import Headers, Output, Submission
 
@@ -107,23 +107,23 @@ class OutputBuilder:
 
     def _headers(self, type_: str) -> Headers:
         """The envelope of the next output; those of one submission differ in four attributes."""
-        envelope = Envelope(
-            id=self.next_id,
-            source=f"/{self._stage}",
-            type=type_,
-            time=self._submission.appended_at,
-            extensions={**self._extensions, "sourceordinal": str(self._ordinal)},
-        )
         if self._first is None:
+            envelope = Envelope(
+                id=self.next_id,
+                source=f"/{self._stage}",
+                type=type_,
+                time=self._submission.appended_at,
+                extensions={**self._extensions, "sourceordinal": str(self._ordinal)},
+            )
             self._first = tuple(envelope.headers())
             return self._first
         changed = {
-            "ce_id": envelope.id.encode(),
+            "ce_id": self.next_id.encode(),
             "ce_type": type_.encode(),
-            "ce_dataschema": envelope.dataschema.encode(),
+            "ce_dataschema": dataschema(type_).encode(),
             "ce_sourceordinal": str(self._ordinal).encode(),
         }
-        return tuple((name, changed.get(name, value)) for name, value in self._first)
+        return tuple([(name, changed.get(name, value)) for name, value in self._first])
 
     def dead_letter(self, topic: str, reason: DeadLetterReason) -> Output:
         """The submission as received, with why and from where; what is too long is cut."""

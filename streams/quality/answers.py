@@ -65,12 +65,12 @@ def duplicate(ref: SubmissionRef, original: bytes) -> Receipt:
     )
 
 
-def fitted(receipt: Receipt) -> Receipt:
-    """The receipt, with as many of its findings as fit."""
+def fitted(receipt: Receipt) -> tuple[Receipt, bytes]:
+    """The receipt with as many of its findings as fit, and its bytes."""
     smaller = _smaller(receipt)
-    while len(receipt.write()) > MAX_RECEIPT_BYTES:
+    while len(written := receipt.write()) > MAX_RECEIPT_BYTES:
         receipt = next(smaller)
-    return receipt
+    return receipt, written
 
 
 def _smaller(receipt: Receipt) -> Iterator[Receipt]:

@@ -6,6 +6,7 @@ punctuates them; one that fails its check (where policy lets it pass) stays as s
 
 from collections.abc import Callable
 
+from pydantic_core import from_json
 from stdnum.exceptions import ValidationError
 
 from schemas.dispensation import (
@@ -49,16 +50,16 @@ def revocation_content(body: RevokeBody) -> RevocationContent:
     return RevocationContent(sguid=body.sguid, reason=body.reason)
 
 
-def digest(subject_secret: bytes, content: LineContent | RevocationContent) -> str:
-    """The keyed digest of a normal form."""
-    values = content.model_dump(mode="json", exclude_none=True)
-    return facts.line_digest(subject_secret, values)
+def digest(subject_secret: bytes, written: bytes) -> str:
+    """The keyed digest of a normal form, by its bytes."""
+    return facts.line_digest(subject_secret, from_json(written))
 
 
 def _product(product: Product) -> Product:
     match product:
         case MedicinalProduct():
-            return MedicinalProduct(cnk=_compact(cnk.validate, product.cnk))
+            code = _compact(cnk.validate, product.cnk)
+            return product if code == product.cnk else MedicinalProduct(cnk=code)
         case MagistralPreparation():
             return _preparation(product)
         case UnregisteredProduct():
@@ -79,10 +80,12 @@ def _preparation(product: MagistralPreparation) -> MagistralPreparation:
 def _prescription(prescription: Prescription | None) -> Prescription | None:
     if prescription is None:
         return None
+    prescriber = _compact_or_none(nihdi.validate, prescription.prescriber)
+    number = _compact_or_none(rid.validate, prescription.rid)
+    if (prescriber, number) == (prescription.prescriber, prescription.rid):
+        return prescription
     return Prescription(
-        prescriber=_compact_or_none(nihdi.validate, prescription.prescriber),
-        rid=_compact_or_none(rid.validate, prescription.rid),
-        on_substance_name=prescription.on_substance_name,
+        prescriber=prescriber, rid=number, on_substance_name=prescription.on_substance_name
     )
 
 

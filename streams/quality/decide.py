@@ -181,9 +181,9 @@ def _notice(builder: OutputBuilder, notice: Notice) -> Output:
 
 
 def _receipt(submission: Submission, builder: OutputBuilder, receipt: Receipt) -> Output:
-    fitting = receipt if receipt.original else answers.fitted(receipt)
+    fitting, written = (receipt, receipt.write()) if receipt.original else answers.fitted(receipt)
     topic = topics.DISPENSATION_RECEIPTS.name
-    return builder.event(topic, receipt_key(submission), RECEIPT, fitting)
+    return builder.event(topic, receipt_key(submission), RECEIPT, fitting, written=written)
 
 
 def _id_of(output: Output) -> str:

@@ -8,7 +8,7 @@ Source: DESIGN section 6; domain reference, section 7.
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from schemas.dispensation import CorrectedFact, RegisteredFact, RevokedFact
+from schemas.model import Model
 
 Status = Literal["registered", "corrected", "revoked"]
 RefusalCode = Literal[
@@ -25,6 +25,20 @@ RefusalCode = Literal[
 class LineState:
     """Where a line stands: its current version, and what a next one is compared with."""
 
+    version: int
+    status: Status
+    subject: str
+    generation: int
+    period: str
+    digest: str
+    score: int | None = None
+
+
+class LineFact(Model):
+    """The members of a fact that its line's state is made of: reading the rest costs more."""
+
+    pharmacy: str
+    dguid: str
     version: int
     status: Status
     subject: str
@@ -124,17 +138,15 @@ def may_return(named: LineState | None, subject: str, *, erased: bool) -> bool:
     return named.status != "revoked" and named.subject == subject
 
 
-def evolve(
-    current: LineState | None, fact: RegisteredFact | CorrectedFact | RevokedFact
-) -> LineState:
+def evolve(current: LineState | None, fact: LineFact) -> LineState:
     """Where the line stands after a fact; facts of the record are taken as they are."""
-    match fact:
-        case RegisteredFact() | CorrectedFact():
-            score: int | None = fact.score
-        case RevokedFact():
+    match fact.status:
+        case "registered" | "corrected":
+            score = fact.score
+        case "revoked":
             score = current.score if current else None
         case _:
-            assert_never(fact)
+            assert_never(fact.status)
     return LineState(
         version=fact.version,
         status=fact.status,

@@ -5,7 +5,7 @@ submission. Everything found in a line is reported at once.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, assert_never
 
 from schemas.dispensation import (
@@ -28,6 +28,7 @@ from schemas.identifiers import guid
 from schemas.keyvault import PeriodSecret, SubjectSecret
 from schemas.receipts import Issue, LineOutcome, LineResult
 from schemas.sealing import facts
+from schemas.sealing.facts import FactKeys
 from streams.quality import codes, content, lifecycle, rules
 from streams.quality.gathered import Gathered, Prepared
 from streams.quality.inspection import Inspection, LineInspection
@@ -47,6 +48,15 @@ class Visit:
     inspection: Inspection
     gathered: Gathered
     subject: SubjectSecret
+    _keys: dict[tuple[str, int], FactKeys] = field(default_factory=dict, repr=False)
+
+    def keys(self, period: PeriodSecret, version: int) -> FactKeys:
+        """The keys of a version delivered in that period; lines of a visit mostly share them."""
+        wanted = (period.period, version)
+        if wanted not in self._keys:
+            keys = facts.record_keys(self.subject.secret, period.secret, version)
+            self._keys[wanted] = keys
+        return self._keys[wanted]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -64,6 +74,8 @@ class Entry:
     period: PeriodSecret
     digest: str
     content: LineContent | RevocationContent
+    written: bytes = field(repr=False)
+    """The content's bytes, which are sealed."""
     warnings: tuple[str, ...]
     score: int
     """Unused by a revocation, which states none."""
@@ -115,8 +127,8 @@ def fact(visit: Visit, entry: Entry, ce_id: str) -> tuple[str, Fact]:
         generation=secret.generation,
         period=period.period,
     )
-    keys = facts.record_keys(secret.secret, period.secret, entry.version)
-    sealed = facts.seal(keys, ce_id, associated, entry.content.write())
+    keys = visit.keys(period, entry.version)
+    sealed = facts.seal(keys, ce_id, associated, entry.written)
     return type_, _fact(visit, entry, sealed)
 
 
@@ -140,8 +152,9 @@ def _decide_line(
     if inspected.dguid is None or "DGUID_REPEATED" in static:
         return _refused(inspected, inspected.issues)
     made = None if static else content.line_content(visit.pharmacy, body, line)
+    written = made.write() if made else b""
     # A line that fails a rule equals no recorded one; the empty digest is no line's.
-    digest = content.digest(visit.subject.secret, made) if made else ""
+    digest = content.digest(visit.subject.secret, written) if made else ""
     current = seen.get((visit.pharmacy, inspected.dguid))
     decision = _lifecycle(visit, line, digest, current)
     issues = list(inspected.issues)
@@ -154,7 +167,7 @@ def _decide_line(
     period = visit.gathered.days[visit.inspection.day] if visit.inspection.day else None
     if not isinstance(period, PeriodSecret):
         issues.append(codes.issue("PERIOD_CLOSED", "/delivered_at"))
-    if made is not None and len(made.write()) > MAX_CONTENT_BYTES:
+    if len(written) > MAX_CONTENT_BYTES:
         issues.append(codes.issue("SUBMISSION_TOO_LARGE", inspected.path, scope="line"))
     if (
         codes.refuses(tuple(issues))
@@ -163,7 +176,9 @@ def _decide_line(
         or not isinstance(period, PeriodSecret)
     ):
         return _refused(inspected, tuple(issues), decision)
-    return _recorded(visit, inspected, decision, made=made, digest=digest, period=period)
+    return _recorded(
+        visit, inspected, decision, made=made, written=written, digest=digest, period=period
+    )
 
 
 def _lifecycle(
@@ -222,8 +237,11 @@ def _revoked(
         closed = codes.issue("PERIOD_CLOSED", "/dguid")
         return _refused(inspected, (closed,), decision)
     made = content.revocation_content(body)
-    digest = content.digest(visit.subject.secret, made)
-    return _recorded(visit, inspected, decision, made=made, digest=digest, period=period)
+    written = made.write()
+    digest = content.digest(visit.subject.secret, written)
+    return _recorded(
+        visit, inspected, decision, made=made, written=written, digest=digest, period=period
+    )
 
 
 def _recorded(
@@ -232,6 +250,7 @@ def _recorded(
     decision: Record,
     *,
     made: LineContent | RevocationContent,
+    written: bytes,
     digest: str,
     period: PeriodSecret,
 ) -> DecidedLine:
@@ -248,7 +267,17 @@ def _recorded(
             score=score if isinstance(made, LineContent) else None,
             issues=inspected.issues,
         ),
-        Entry(dguid, decision.version, decision.replaced, period, digest, made, warnings, score),
+        Entry(
+            dguid,
+            decision.version,
+            decision.replaced,
+            period,
+            digest,
+            made,
+            written,
+            warnings,
+            score,
+        ),
     )
 
 

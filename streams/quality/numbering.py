@@ -8,7 +8,8 @@ became of the content. Source: DESIGN section 6; a message replay is the same (s
 from dataclasses import dataclass, field
 from typing import Literal
 
-from schemas.receipts import GapClosed, GapNoticed, Receipt
+from schemas.model import Model
+from schemas.receipts import GapClosed, GapNoticed, SubmissionRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +107,17 @@ def _notices(epoch: Epoch, claim: Numbered) -> tuple[Notice, ...]:
     return (gap,)
 
 
-def evolve(numbers: Numbers, receipt: Receipt, written: bytes) -> None:
+class Answered(Model):
+    """The member of a receipt that is remembered; reading its findings would cost more."""
+
+    submission: SubmissionRef
+
+
+def evolve(numbers: Numbers, ref: SubmissionRef, written: bytes) -> None:
     """Remember what a receipt says of its submission's number; the first use of each wins.
 
     `written` are the receipt's bytes. A receipt without a trusted number changes nothing.
     """
-    ref = receipt.submission
     if ref.sequence is None or ref.epoch is None or ref.id is None or ref.digest is None:
         return
     epoch = numbers.epochs.setdefault(ref.epoch, Epoch())

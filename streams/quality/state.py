@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from schemas.dispensation import RECORD_FACTS
 from schemas.envelope import Headers
-from schemas.receipts import RECEIPT, Receipt
+from schemas.receipts import RECEIPT
 from streams.quality import lifecycle, numbering
-from streams.quality.lifecycle import LineState
-from streams.quality.numbering import Numbers
+from streams.quality.lifecycle import LineFact, LineState
+from streams.quality.numbering import Answered, Numbers
 
 LineKey = tuple[str, str]
 """Pharmacy number and DGUID."""
@@ -35,12 +35,12 @@ def evolve(state: QualityState, headers: Headers, value: bytes | None) -> None:
     if value is None:
         return
     if type_ in RECORD_FACTS:
-        fact = RECORD_FACTS[type_].read(value)
+        fact = LineFact.read(value)
         key = (fact.pharmacy, fact.dguid)
         state.lines[key] = lifecycle.evolve(state.lines.get(key), fact)
     elif type_ == RECEIPT:
-        receipt = Receipt.read(value)
-        source = receipt.submission.source
+        ref = Answered.read(value).submission
+        source = ref.source
         if source is not None and source.startswith(PHARMACY_SOURCE):
             numbers = state.numbers.setdefault(source.removeprefix(PHARMACY_SOURCE), Numbers())
-            numbering.evolve(numbers, receipt, value)
+            numbering.evolve(numbers, ref, value)

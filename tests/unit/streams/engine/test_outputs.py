@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas import deadletter, envelope
 from schemas.envelope import Envelope
-from schemas.receipts import RECEIPT, Receipt, SubmissionRef
+from schemas.receipts import GAP_CLOSED, RECEIPT, Receipt, SubmissionRef
 from streams.engine.outputs import (
     MAX_OUTPUT_BYTES,
     OutputBuilder,
@@ -58,6 +58,14 @@ def test_an_event_names_its_source_and_the_time_of_the_submission() -> None:
         "policyversion": "p1",
         "deciderversion": "d1",
     }
+
+
+def test_every_output_of_a_submission_has_the_whole_envelope() -> None:
+    builder = _builder()
+    for type_ in (RECEIPT, GAP_CLOSED, RECEIPT):
+        made = builder.event("r", b"", type_, BODY)
+        assert _parsed(made).type == type_
+        assert tuple(_parsed(made).headers()) == made.headers
 
 
 def test_the_same_submission_becomes_the_same_bytes() -> None:

@@ -6,7 +6,15 @@ import pytest
 
 from schemas.dispensation import CorrectedFact, RegisteredFact, RevokedFact, Supersedes
 from streams.quality import lifecycle
-from streams.quality.lifecycle import Claim, Decision, Duplicate, LineState, Record, Refused
+from streams.quality.lifecycle import (
+    Claim,
+    Decision,
+    Duplicate,
+    LineFact,
+    LineState,
+    Record,
+    Refused,
+)
 
 ANN, BEN = "a" * 26, "b" * 26
 
@@ -115,9 +123,10 @@ def test_facts_move_a_line_from_version_to_version() -> None:
     third = RevokedFact(
         **common, version=3, subject=BEN, period="p2", digest="r", supersedes=replaced
     )
-    after_first = lifecycle.evolve(None, first)
-    after_second = lifecycle.evolve(after_first, second)
+    one, two, three = (LineFact.read(fact.write()) for fact in (first, second, third))
+    after_first = lifecycle.evolve(None, one)
+    after_second = lifecycle.evolve(after_first, two)
     assert after_first == LineState(1, "registered", ANN, 1, "p1", "d1", 90)
     assert after_second == LineState(2, "corrected", BEN, 1, "p2", "d2", 80)
-    assert lifecycle.evolve(after_second, third) == LineState(3, "revoked", BEN, 1, "p2", "r", 80)
-    assert lifecycle.evolve(None, third).score is None
+    assert lifecycle.evolve(after_second, three) == LineState(3, "revoked", BEN, 1, "p2", "r", 80)
+    assert lifecycle.evolve(None, three).score is None

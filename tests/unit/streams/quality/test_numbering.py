@@ -35,7 +35,7 @@ def given_numbers(*claims: Numbered) -> Numbers:
     numbers = Numbers()
     for one in claims:
         receipt = receipt_of(one)
-        numbering.evolve(numbers, receipt, receipt.write())
+        numbering.evolve(numbers, receipt.submission, receipt.write())
     return numbers
 
 
@@ -107,7 +107,7 @@ def test_a_receipt_without_trusted_attributes_uses_no_number() -> None:
             )
         }
     )
-    numbering.evolve(numbers, bare, bare.write())
+    numbering.evolve(numbers, bare.submission, bare.write())
     assert numbers == Numbers()
 
 
@@ -139,8 +139,8 @@ def test_every_number_that_has_not_arrived_is_in_exactly_one_open_range(
                 assert (verdict.code, verdict.notices) == ("SEQUENCE_REUSED", ())
                 assert known != content
         receipt = receipt_of(one)
-        numbering.evolve(numbers, receipt, receipt.write())
-        numbering.evolve(numbers, receipt, receipt.write())
+        numbering.evolve(numbers, receipt.submission, receipt.write())
+        numbering.evolve(numbers, receipt.submission, receipt.write())
         highest = max(arrived[epoch])
         missing = [n for first, last in ranges[epoch] for n in range(first, last + 1)]
         assert sorted(missing) == [n for n in range(1, highest) if n not in arrived[epoch]]
@@ -178,7 +178,7 @@ def test_once_all_have_arrived_in_any_order_every_gap_is_closed_by_one_notice_pe
             else:
                 closings.append(notice.number)
         receipt = receipt_of(claim(one))
-        numbering.evolve(numbers, receipt, receipt.write())
+        numbering.evolve(numbers, receipt.submission, receipt.write())
     assert numbers.epochs["e"].missing == []
     assert sorted(closings) == sorted(noticed_numbers)
     assert len(set(closings)) == len(closings)
