@@ -274,7 +274,7 @@ async def test_open_gaps_are_what_has_not_arrived_in_any_order_of_arrival(world:
         )
         answer = answer.model_copy(update={"submission": ref})
         events += [*verdict.notices, answer]
-        numbering.evolve(numbers, answer, answer.write())
+        numbering.evolve(numbers, answer.submission, answer.write())
         arrived[epoch].add(number)
     await project(world, events)
     found = await quality_overview.open_gaps(world.connection, pharmacy=PHARMACY)
