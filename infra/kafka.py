@@ -346,6 +346,11 @@ class PartitionReader:
             found = await client.end_offsets(wanted)
         return {Partition(*one): int(offset) for one, offset in found.items()}
 
+    def tops(self) -> dict[Partition, int]:
+        """Ends of what is read, undecided transactions included, as the last fetch told them."""
+        found = {one: self._client.highwater(TopicPartition(*one)) for one in self._assigned}
+        return {one: int(offset) for one, offset in found.items() if offset is not None}
+
     async def beginning_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """First offsets that are still in the log."""
         wanted = [TopicPartition(*one) for one in partitions]

@@ -1,13 +1,19 @@
 """Writes the history's row changes: binary COPY into a stage, then sets of rows at a time."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, Final, assert_never
 
 from psycopg import sql
 
 from infra.postgres import Connection
-from projections.folds.history import Change, Erase, PutVersion, Supersede
+from projections.folds.history import Change, PutVersion, Supersede, row_of
+from projections.statements import statement
+from schemas.brussels import shift_months
 
+MONTHS_LOCK: Final = 0x6470_706D
+"""Key of the advisory lock under which a month is added ("dppm")."""
+TABLE: Final = "dispensation"
 COLUMNS: Final = {
     "delivered_month": "date",
     "pharmacy": "text",
@@ -27,6 +33,7 @@ COLUMNS: Final = {
     "recorded_partition": "int4",
     "recorded_position": "int8",
 }
+_DELIVERED: Final = [*COLUMNS].index("delivered_at")
 _STAGED: Final = {**COLUMNS, "withdraws": "int4"}
 _ENDED: Final = {
     "delivered_month": "date",
@@ -35,120 +42,102 @@ _ENDED: Final = {
     "version": "int4",
     "position": "int8",
 }
-_NOT_ERASED: Final = (
-    "NOT EXISTS (SELECT FROM history_v1.erased e"
-    " WHERE e.subject = s.subject AND e.generation >= s.generation)"
-)
 
 
-def _list(names: Iterable[str], prefix: str = "") -> str:
-    return ", ".join(f"{prefix}{name}" for name in names)
+class HistoryWriter:
+    """Writes on one connection, whose search path names the version."""
 
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._months: set[date] = set()
 
-_ENTER: Final = (
-    f"INSERT INTO history_v1.dispensation ({_list(COLUMNS)})"  # noqa: S608 - constants only
-    f" SELECT {_list(COLUMNS, 's.')} FROM pg_temp.history_entered s"
-    f" WHERE s.delivered_at IS NOT NULL AND {_NOT_ERASED} ON CONFLICT DO NOTHING"
-)
-_WITHDRAW: Final = (
-    f"INSERT INTO history_v1.dispensation ({_list(COLUMNS)})"  # noqa: S608 - constants only
-    f" SELECT {_list(COLUMNS, 's.').replace('s.delivered_at', 'f.delivered_at')}"
-    " FROM pg_temp.history_entered s JOIN history_v1.dispensation f"
-    " ON f.delivered_month = s.delivered_month AND f.pharmacy = s.pharmacy"
-    " AND f.dguid = s.dguid AND f.version = s.withdraws"
-    f" WHERE s.delivered_at IS NULL AND {_NOT_ERASED} ON CONFLICT DO NOTHING"
-)
-_SUPERSEDE: Final = (
-    "UPDATE history_v1.dispensation AS d SET superseded_position = s.position FROM"
-    " (SELECT delivered_month, pharmacy, dguid, version, min(position) AS position"
-    " FROM pg_temp.history_ended GROUP BY 1, 2, 3, 4) AS s"
-    " WHERE d.delivered_month = s.delivered_month AND d.pharmacy = s.pharmacy"
-    " AND d.dguid = s.dguid AND d.version = s.version AND d.superseded_position IS NULL"
-)
-
-
-async def prepare(connection: Connection) -> None:
-    """Makes the stages of this connection; they are empty again after every transaction."""
-    for table, columns in (("history_entered", _STAGED), ("history_ended", _ENDED)):
-        body = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-        await connection.execute(
-            sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS").format(
-                sql.Identifier(table), sql.SQL(body)
+    async def prepare(self) -> None:
+        """Makes the stages of this connection; they are empty again after every transaction."""
+        for table, columns in (("history_entered", _STAGED), ("history_ended", _ENDED)):
+            body = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+            await self._connection.execute(
+                sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS").format(
+                    sql.Identifier(table), sql.SQL(body)
+                )
             )
-        )
 
+    async def before(self, changes: Sequence[Change]) -> None:
+        """Adds the months that the batch is the first to need."""
+        months = {
+            change.line.month
+            for change in changes
+            if isinstance(change, PutVersion) and change.delivered_at is not None
+        }
+        await ensure_months(self._connection, months - self._months)
+        self._months |= months
 
-async def apply(connection: Connection, changes: Iterable[Change]) -> None:
-    """Writes the changes inside the caller's transaction, on a prepared connection."""
-    entered: list[Sequence[Any]] = []
-    ended: list[Sequence[Any]] = []
-    erased: list[Erase] = []
-    for change in changes:
-        match change:
-            case PutVersion():
-                entered.append(_entered(change))
-            case Supersede(line=line, position=position):
-                ended.append((line.month, line.pharmacy, line.dguid, line.version, position))
-            case Erase():
-                erased.append(change)
-            case _:
-                assert_never(change)
-    if erased:
-        await _erase(connection, erased)
-    if entered:
-        await _copy(connection, "history_entered", _STAGED, entered)
-        await connection.execute(_ENTER)
-        await connection.execute(_WITHDRAW)
-    if ended:
-        await _copy(connection, "history_ended", _ENDED, ended)
-        await connection.execute(_SUPERSEDE)
+    async def write(self, changes: Iterable[Change]) -> None:
+        """Writes the changes inside the caller's transaction."""
+        entered: list[Sequence[Any]] = []
+        ended: list[Sequence[Any]] = []
+        for change in changes:
+            match change:
+                case PutVersion():
+                    entered.append(_entered(change))
+                case Supersede(line=line, position=position):
+                    ended.append((line.month, line.pharmacy, line.dguid, line.version, position))
+                case _:
+                    assert_never(change)
+        if entered:
+            await _copy(self._connection, "history_entered", _STAGED, entered)
+            await self._connection.execute(statement("history/enter"))
+        if any(row[_DELIVERED] is None for row in entered):
+            await self._connection.execute(statement("history/withdraw"))
+        if ended:
+            await _copy(self._connection, "history_ended", _ENDED, ended)
+            await self._connection.execute(statement("history/supersede"))
 
 
 async def _copy(
     connection: Connection, table: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+    target = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier("pg_temp", table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    async with connection.cursor() as cursor, cursor.copy(target) as copy:
         copy.set_types(list(columns.values()))
         for row in rows:
             await copy.write_row(row)
 
 
 def _entered(put: PutVersion) -> tuple[Any, ...]:
-    line = put.line
-    return (
-        line.month,
-        line.pharmacy,
-        line.dguid,
-        line.version,
-        put.status,
-        put.event_type,
-        put.ce_id,
-        put.subject,
-        put.generation,
-        put.period,
-        put.delivered_at,
-        put.product_index,
-        put.sealed,
-        put.score,
-        list(put.warnings),
-        put.partition,
-        put.position,
-        put.withdraws,
-    )
+    return (*row_of(put, put.delivered_at).values(), put.withdraws)
 
 
-async def _erase(connection: Connection, erased: Sequence[Erase]) -> None:
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            "INSERT INTO history_v1.erased AS e (subject, generation) VALUES (%s, %s)"
-            " ON CONFLICT (subject) DO UPDATE"
-            " SET generation = greatest(e.generation, EXCLUDED.generation)",
-            [(one.subject, one.generation) for one in erased],
-        )
-        await cursor.executemany(
-            "DELETE FROM history_v1.dispensation WHERE subject = %s AND generation <= %s",
-            [(one.subject, one.generation) for one in erased],
-        )
+def partition_name(month: date) -> str:
+    """The table of a month (its first day)."""
+    return f"{TABLE}_{month:%Y_%m}"
+
+
+async def ensure_months(connection: Connection, months: Iterable[date]) -> None:
+    """Adds the partitions of these months (first days) to the history, where they are missing.
+
+    A table is made apart and attached, which readers do not notice; making it in place would lock
+    them out for a moment.
+    """
+    for month in sorted(months):
+        name = partition_name(month)
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MONTHS_LOCK,))
+            cursor = await connection.execute(
+                "SELECT EXISTS (SELECT FROM pg_class WHERE relname = %s"
+                " AND relnamespace = current_schema()::regnamespace)",
+                (name,),
+            )
+            row = await cursor.fetchone()
+            if row is not None and row[0]:
+                continue
+            parent, table = sql.Identifier(TABLE), sql.Identifier(name)
+            await connection.execute(
+                sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING CONSTRAINTS)").format(table, parent)
+            )
+            await connection.execute(
+                sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+                    parent, table, sql.Literal(month), sql.Literal(shift_months(month, 1))
+                )
+            )

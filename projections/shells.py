@@ -1,50 +1,24 @@
-"""The projections: each reads one topic, gathers what its pure fold needs, and writes its rows."""
+"""The projections: each reads one topic, gathers what its pure fold needs, and writes its rows.
 
-from collections.abc import Mapping, Sequence
+A new one is a fold in `projections.folds`, a migration that makes its schema, and a line in
+`registered`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
-from pydantic import ValidationError
-
-from infra.kafka import Record
 from infra.postgres import Connection
-from projections import history_store
-from projections.folds import access_log, access_state, history, quality
-from projections.folds.access_state import Recorded
-from projections.store import apply_rows, ensure_months
+from projections.events import Event, Unfoldable, read
+from projections.folds import access_log, access_state, history, product_recall, quality
+from projections.folds.changes import Change
+from projections.history_store import HistoryWriter
+from projections.opening import open_facts
+from projections.rows import RowWriter
 from schemas import topics
 from schemas.audit import ACCESS_DECIDED, AccessDecided
-from schemas.dispensation import RECORD_FACTS, LineContent, RevokedFact
-from schemas.envelope import Envelope
-from schemas.keyvault import DestroyedPeriod, KeyVault, PeriodSecret, Shredded, SubjectSecret
-from schemas.model import Model
-from schemas.sealing import SealBroken
-from schemas.sealing.facts import record_associated_data, record_keys, unseal
+from schemas.keyvault import KeyVault, Shredded
 from schemas.subject import SUBJECT_FACTS
-
-M = TypeVar("M", bound=Model)
-
-
-class Unfoldable(Exception):
-    """An event that this projection cannot take over; `category` is one stable word."""
-
-    def __init__(self, category: str) -> None:
-        super().__init__(category)
-        self.category = category
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A record with its envelope."""
-
-    record: Record
-    envelope: Envelope
-
-    @property
-    def recorded(self) -> Recorded:
-        """Its place, as folds want it."""
-        record = self.record
-        return Recorded(record.partition, record.offset, self.envelope.time, self.envelope.id)
 
 
 @dataclass(slots=True)
@@ -60,8 +34,24 @@ class Folded:
     failure: str | None = None
 
 
+class Writer(Protocol):
+    """Writes row changes on one connection, whose search path names the version."""
+
+    async def prepare(self) -> None:
+        """Readies the connection, once."""
+        ...
+
+    async def before(self, changes: Sequence[Any]) -> None:
+        """What has to exist before the transaction of `write` begins."""
+        ...
+
+    async def write(self, changes: Sequence[Any]) -> None:
+        """Applies the changes inside the caller's transaction."""
+        ...
+
+
 class Projection(Protocol):
-    """What the runner asks of a projection; `from_stage` says that a stage writes its topic."""
+    """What the runner asks of a projection."""
 
     @property
     def name(self) -> str:
@@ -74,63 +64,41 @@ class Projection(Protocol):
         ...
 
     @property
+    def schema(self) -> str:
+        """The schema that its migration makes, where the live version's tables are."""
+        ...
+
+    @property
     def from_stage(self) -> bool:
         """Whether events carry `sourceoffset` and `sourceordinal`, rising per partition."""
         ...
 
-    async def prepare(self, connection: Connection) -> None:
-        """Readies a connection for `write`, once."""
+    @property
+    def sets_aside(self) -> bool:
+        """Whether the live version may leave out an event whose content it cannot take over."""
         ...
 
     async def fold(self, events: Sequence[Event]) -> Folded:
         """Row changes of events in their order; nothing is written."""
         ...
 
-    async def before(self, connection: Connection, folded: Folded) -> None:
-        """What has to exist before the transaction of `write` begins."""
-        ...
-
-    async def write(self, connection: Connection, folded: Folded) -> None:
-        """Writes the changes inside the caller's transaction."""
+    def writer(self, connection: Connection) -> Writer:
+        """Writes on this connection."""
         ...
 
 
-def read(event: Event, models: Mapping[str, type[M]]) -> M:
-    """The event's value in the form that its type says.
-
-    Raises:
-        Unfoldable: an unknown type, no value, or a value of another form.
-    """
-    model = models.get(event.envelope.type)
-    if model is None:
-        raise Unfoldable("unknown_type")
-    if event.record.value is None:
-        raise Unfoldable("tombstone")
-    try:
-        return model.read(event.record.value)
-    except ValidationError:
-        raise Unfoldable("malformed") from None
-
-
-class _Plain:
+@dataclass(frozen=True, slots=True)
+class Plain:
     """A projection whose fold needs nothing but the event."""
 
     name: str
-    from_stage: bool
+    topic: str
     schema: str
     primary_keys: Mapping[str, Sequence[str]]
-
-    def __init__(self, topic: str) -> None:
-        self.topic = topic
-
-    def changes(self, event: Event) -> tuple[Any, ...]:
-        raise NotImplementedError
-
-    async def prepare(self, connection: Connection) -> None:
-        """Nothing to ready."""
-
-    async def before(self, connection: Connection, folded: Folded) -> None:
-        """Everything exists."""
+    changes: Callable[[Event], tuple[Change, ...]]
+    from_stage: bool = True
+    sets_aside: bool = True
+    forgets: bool = False
 
     async def fold(self, events: Sequence[Event]) -> Folded:
         """Folds one after the other."""
@@ -144,155 +112,112 @@ class _Plain:
             folded.events += 1
         return folded
 
-    async def write(self, connection: Connection, folded: Folded) -> None:
-        """Writes in order."""
-        await apply_rows(connection, self.schema, self.primary_keys, folded.changes)
+    def writer(self, connection: Connection) -> RowWriter:
+        """Writes in sets."""
+        return RowWriter(connection, self.primary_keys, forgets=self.forgets)
 
 
-class AccessState(_Plain):
-    """Consent, links, exclusions and mandates."""
-
-    name = "access_state"
-    from_stage = True
-    schema = access_state.SCHEMA
-    primary_keys = dict.fromkeys(access_state.TABLES, access_state.PRIMARY_KEY)
-
-    def __init__(self, topic: str = topics.SUBJECT_REGISTERED.name) -> None:
-        super().__init__(topic)
-
-    def changes(self, event: Event) -> tuple[Any, ...]:
-        """As the fold says."""
-        return access_state.fold(read(event, SUBJECT_FACTS), event.recorded)
+def access_state_projection(topic: str = topics.SUBJECT_REGISTERED.name) -> Plain:
+    """Consent, links, exclusions and mandates; never leaves an event out: rights rest on it."""
+    return Plain(
+        name="access_state",
+        topic=topic,
+        schema=access_state.SCHEMA,
+        primary_keys=dict.fromkeys(access_state.TABLES, access_state.PRIMARY_KEY),
+        changes=lambda event: access_state.fold(read(event, SUBJECT_FACTS), event.recorded),
+        sets_aside=False,
+        forgets=True,
+    )
 
 
-class AccessLog(_Plain):
-    """Who looked at whose data."""
-
-    name = "access_log"
-    from_stage = False
-    schema = access_log.SCHEMA
-    primary_keys = access_log.PRIMARY_KEYS
-
-    def __init__(self, topic: str = topics.ACCESS_AUDITED.name) -> None:
-        super().__init__(topic)
-
-    def changes(self, event: Event) -> tuple[Any, ...]:
-        """As the fold says."""
-        return access_log.fold(read(event, {ACCESS_DECIDED: AccessDecided}), event.recorded)
+def access_log_projection(topic: str = topics.ACCESS_AUDITED.name) -> Plain:
+    """Who looked at whose data; outlives an erasure, which makes its sealed parts unreadable."""
+    models = {ACCESS_DECIDED: AccessDecided}
+    return Plain(
+        name="access_log",
+        topic=topic,
+        schema=access_log.SCHEMA,
+        primary_keys=access_log.PRIMARY_KEYS,
+        changes=lambda event: access_log.fold(read(event, models), event.recorded),
+        from_stage=False,
+    )
 
 
-class Quality(_Plain):
+def quality_projection(topic: str = topics.DISPENSATION_RECEIPTS.name) -> Plain:
     """Receipts and gap notices per pharmacy."""
 
-    name = "quality"
-    from_stage = True
-    schema = quality.SCHEMA
-    primary_keys = quality.PRIMARY_KEYS
-
-    def __init__(self, topic: str = topics.DISPENSATION_RECEIPTS.name) -> None:
-        super().__init__(topic)
-
-    def changes(self, event: Event) -> tuple[Any, ...]:
-        """As the fold says."""
-        body = read(event, quality.EVENTS)
-        record = event.record
+    def changes(event: Event) -> tuple[Change, ...]:
+        record, body = event.record, read(event, quality.EVENTS)
         return quality.fold(body, event.recorded, key=record.key, body=record.value or b"")
 
+    return Plain(
+        name="quality",
+        topic=topic,
+        schema=quality.SCHEMA,
+        primary_keys=quality.PRIMARY_KEYS,
+        changes=changes,
+    )
 
-@dataclass(frozen=True, slots=True)
-class _Secrets:
-    subjects: Mapping[tuple[str, int], SubjectSecret | Shredded]
-    periods: Mapping[str, PeriodSecret | DestroyedPeriod]
 
+class _Sealed:
+    """A projection that folds record facts with what they seal."""
 
-class History:
-    """Dispensation lines; opens each seal to find the row's time and product."""
-
-    name = "history"
     from_stage = True
+    sets_aside = True
 
-    def __init__(self, vault: KeyVault, topic: str = topics.DISPENSATION_RECORDED.name) -> None:
+    def __init__(
+        self,
+        vault: KeyVault,
+        topic: str = topics.DISPENSATION_RECORDED.name,
+    ) -> None:
         self.topic = topic
         self._vault = vault
 
-    async def prepare(self, connection: Connection) -> None:
-        """Makes the stages of this connection."""
-        await history_store.prepare(connection)
-
-    async def before(self, connection: Connection, folded: Folded) -> None:
-        """Adds the months that the batch is the first to need."""
-        await ensure_months(
-            connection,
-            {
-                change.line.month
-                for change in folded.changes
-                if isinstance(change, history.PutVersion) and change.delivered_at is not None
-            },
-        )
-
-    async def write(self, connection: Connection, folded: Folded) -> None:
-        """Writes in sets."""
-        await history_store.apply(connection, folded.changes)
+    def _changes(self, *arguments: Any) -> tuple[Any, ...]:
+        raise NotImplementedError
 
     async def fold(self, events: Sequence[Event]) -> Folded:
-        """Folds with all secrets of the batch asked for at once."""
-        folded = Folded()
-        facts: list[history.Fact] = []
-        try:
-            for event in events:
-                facts.append(read(event, RECORD_FACTS))  # noqa: PERF401 - keeps those before a bad one
-        except Unfoldable as error:
-            folded.failure = error.category
-        secrets = await self._secrets(facts)
-        index_key = await self._vault.root_key("index")
-        for event, fact in zip(events, facts, strict=False):
-            try:
-                content = _content(event, fact, secrets)
-            except Unfoldable as error:
-                folded.failure = error.category
-                break
-            folded.changes.extend(history.fold(fact, content, event.recorded, index_key))
-            folded.shredded += isinstance(content, Shredded)
-            folded.events += 1
+        """Folds what could be opened."""
+        batch = await open_facts(self._vault, events)
+        folded = Folded(events=len(batch.facts), failure=batch.failure)
+        for one in batch.facts:
+            folded.changes.extend(
+                self._changes(one.fact, one.content, one.event.recorded, batch.index_key)
+            )
+            folded.shredded += isinstance(one.content, Shredded)
         return folded
 
-    async def _secrets(self, facts: Sequence[history.Fact]) -> _Secrets:
-        sealed = [fact for fact in facts if not isinstance(fact, RevokedFact)]
-        if not sealed:
-            return _Secrets({}, {})
-        return _Secrets(
-            await self._vault.find_subject_secrets(
-                {(fact.subject, fact.generation) for fact in sealed}
-            ),
-            await self._vault.find_periods({fact.period for fact in sealed}),
-        )
+
+class History(_Sealed):
+    """Dispensation lines, found by time and product."""
+
+    name: Final = "history"
+    schema: Final = history.SCHEMA
+    _changes = staticmethod(history.fold)
+
+    def writer(self, connection: Connection) -> HistoryWriter:
+        """Writes in sets, into a partition per month."""
+        return HistoryWriter(connection)
 
 
-def _content(event: Event, fact: history.Fact, secrets: _Secrets) -> LineContent | Shredded | None:
-    if isinstance(fact, RevokedFact):
-        return None
-    subject = secrets.subjects.get((fact.subject, fact.generation), Shredded("subject"))
-    if isinstance(subject, Shredded):
-        return subject
-    period = secrets.periods.get(fact.period)
-    if period is None:
-        # A destroyed day has its tombstone, so an unknown one means another or an older vault.
-        raise Unfoldable("period_unknown")
-    if isinstance(period, DestroyedPeriod):
-        return Shredded("period")
-    associated = record_associated_data(
-        type_=event.envelope.type,
-        pharmacy=fact.pharmacy,
-        dguid=fact.dguid,
-        version=fact.version,
-        subject=fact.subject,
-        generation=fact.generation,
-        period=fact.period,
+class ProductRecall(_Sealed):
+    """Which lines carried a product or batch."""
+
+    name: Final = "product_recall"
+    schema: Final = product_recall.SCHEMA
+    _changes = staticmethod(product_recall.fold)
+
+    def writer(self, connection: Connection) -> RowWriter:
+        """Writes in sets."""
+        return RowWriter(connection, product_recall.PRIMARY_KEYS, forgets=True)
+
+
+def registered(vault: KeyVault) -> tuple[Projection, ...]:
+    """Every projection there is."""
+    return (
+        History(vault),
+        access_state_projection(),
+        access_log_projection(),
+        quality_projection(),
+        ProductRecall(vault),
     )
-    keys = record_keys(subject.secret, period.secret, fact.version)
-    try:
-        return LineContent.read(unseal(keys, event.envelope.id, associated, fact.sealed))
-    except SealBroken:
-        raise Unfoldable("seal_broken") from None
-    except ValidationError:
-        raise Unfoldable("malformed") from None

@@ -1,31 +1,32 @@
 """One batch, one transaction: positions checked and moved, rows applied, listeners told.
 
 Moving the positions comes first, because it locks them: a second runner that believes to own the
-same projection waits there, then finds a position that it did not expect, and loses.
+same partition waits there, then finds a position that it did not expect, and loses. The position
+names the version that it accounts for, so a runner that writes for another one loses as well.
 """
 
-import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Final, NamedTuple, assert_never
+from typing import Final, Literal, NamedTuple
 
 from psycopg import sql
 
 from infra.postgres import Connection
-from projections.folds import changes as row_changes
-from projections.folds import history
-from projections.folds.changes import SUPERSEDED, Close, Fill, Upsert
-from schemas.brussels import shift_months
 
 CHANNEL: Final = "dpp_position"
 """One notification per batch: `projection topic partition:position ...`."""
-MONTHS_LOCK: Final = 0x6470_706D
-"""Key of the advisory lock under which a month is added ("dppm")."""
+RETRY_CHANNEL: Final = "dpp_projection_retry"
+"""Tells runners that a stopped projection shall try again; the payload is its name."""
+LIVE: Final = "projection_position"
+BUILD: Final = "projection_build_position"
 
 
 class Superseded(Exception):
     """Somebody else moved this projection: this runner is a zombie, and nothing was written."""
+
+
+class VersionChanged(Superseded):
+    """Another version of the projection went live: follow that one."""
 
 
 class SourcePlace(NamedTuple):
@@ -33,6 +34,22 @@ class SourcePlace(NamedTuple):
 
     offset: int
     ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The version that a runner writes: its number, its schema, and the table of its positions."""
+
+    projection: str
+    topic: str
+    version: int
+    schema: str
+    positions: Literal["projection_position", "projection_build_position"] = LIVE
+
+    @property
+    def live(self) -> bool:
+        """Whether readers see it."""
+        return self.positions == LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +71,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a projection stands still, without a word of content."""
+    """Why a projection stands still or left an event out, without a word of content."""
 
     category: str
     topic: str
@@ -63,19 +80,40 @@ class Failure:
     event_type: str | None = None
 
 
-async def load_places(
-    connection: Connection, projection: str, topic: str, beginnings: Mapping[int, int]
-) -> dict[int, Place]:
-    """The stored place of every partition; one seen for the first time starts at its beginning."""
+async def live_target(
+    connection: Connection, projection: str, topic: str, schema: str, beginnings: Mapping[int, int]
+) -> Target:
+    """The version that is live; a projection that was never run before begins with its first.
+
+    Partitions that are seen for the first time start at their beginning.
+    """
     await connection.execute(
-        "INSERT INTO projection_position (projection, topic, partition, position)"
-        " SELECT %s, %s, * FROM unnest(%s::int[], %s::bigint[]) ON CONFLICT DO NOTHING",
-        (projection, topic, list(beginnings), list(beginnings.values())),
+        "INSERT INTO projection_version (projection, version, state, live_from)"
+        " VALUES (%s, 1, 'live', now()) ON CONFLICT DO NOTHING",
+        (projection,),
     )
     cursor = await connection.execute(
-        "SELECT partition, position, source_offset, source_ordinal FROM projection_position"
-        " WHERE projection = %s AND topic = %s",
-        (projection, topic),
+        "SELECT version FROM projection_version WHERE projection = %s AND state = 'live'",
+        (projection,),
+    )
+    row = await cursor.fetchone()
+    version = 1 if row is None else int(row[0])
+    await connection.execute(
+        "INSERT INTO projection_position (projection, topic, version, partition, position)"
+        " SELECT %s, %s, %s, * FROM unnest(%s::int[], %s::bigint[]) ON CONFLICT DO NOTHING",
+        (projection, topic, version, list(beginnings), list(beginnings.values())),
+    )
+    return Target(projection, topic, version, schema)
+
+
+async def load_places(connection: Connection, target: Target) -> dict[int, Place]:
+    """The stored place of every partition of a version."""
+    cursor = await connection.execute(
+        sql.SQL(
+            "SELECT partition, position, source_offset, source_ordinal FROM {}"
+            " WHERE projection = %s AND topic = %s AND version = %s ORDER BY partition"
+        ).format(sql.Identifier(target.positions)),
+        (target.projection, target.topic, target.version),
     )
     return {
         partition: Place(position, None if offset is None else SourcePlace(offset, ordinal))
@@ -83,58 +121,116 @@ async def load_places(
     }
 
 
+async def use_schema(connection: Connection, schema: str) -> None:
+    """Lets the statements of this connection mean the tables of this version."""
+    await connection.execute(
+        sql.SQL("SET search_path TO {}, public").format(sql.Identifier(schema))
+    )
+
+
 async def commit(
     connection: Connection,
-    projection: str,
-    topic: str,
+    target: Target,
     moves: Sequence[Move],
     apply: Callable[[Connection], Awaitable[None]],
+    set_aside: Sequence[Failure] = (),
 ) -> None:
     """Moves the positions, lets `apply` write the rows, and tells the listeners: all or nothing.
 
+    A version that is being built is quiet: nobody is told.
+
     Raises:
-        Superseded: a stored position is not the expected one.
+        Superseded: a stored position, or the version, is not the expected one.
     """
     async with connection.transaction():
-        await _move(connection, projection, topic, moves)
+        await _move(connection, target, moves)
         await apply(connection)
-        await connection.execute(
-            "DELETE FROM projection_failure WHERE projection = %s", (projection,)
-        )
-        await connection.execute(
-            "SELECT pg_notify(%s, %s)", (CHANNEL, notification(projection, topic, moves))
-        )
+        await _set_aside(connection, target, set_aside)
+        if target.live:
+            # The reason goes once the projection moves again; almost always there is none.
+            await connection.execute(
+                "WITH recovered AS (DELETE FROM projection_failure WHERE projection = %s)"
+                " SELECT pg_notify(%s, %s)",
+                (target.projection, CHANNEL, notification(target, moves)),
+            )
 
 
-def notification(projection: str, topic: str, moves: Iterable[Move]) -> str:
+def notification(target: Target, moves: Iterable[Move]) -> str:
     """The payload that says how far a batch has brought which partitions."""
-    return " ".join((projection, topic, *(f"{m.partition}:{m.to.position}" for m in moves)))
+    steps = (f"{move.partition}:{move.to.position}" for move in moves)
+    return " ".join((target.projection, target.topic, *steps))
 
 
-async def _move(connection: Connection, projection: str, topic: str, moves: Sequence[Move]) -> None:
+async def _move(connection: Connection, target: Target, moves: Sequence[Move]) -> None:
     sources = [move.to.source for move in moves]
     cursor = await connection.execute(
-        "UPDATE projection_position AS p SET position = m.position, moved_at = now(),"
-        " source_offset = m.source_offset, source_ordinal = m.source_ordinal"
-        " FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[])"
-        " AS m(partition, expected, position, source_offset, source_ordinal)"
-        " WHERE p.projection = %s AND p.topic = %s"
-        " AND p.partition = m.partition AND p.position = m.expected",
+        sql.SQL(
+            "UPDATE {} AS p SET position = m.position, moved_at = now(),"
+            " source_offset = m.source_offset, source_ordinal = m.source_ordinal"
+            " FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[])"
+            " AS m(partition, expected, position, source_offset, source_ordinal)"
+            " WHERE p.projection = %s AND p.topic = %s AND p.version = %s"
+            " AND p.partition = m.partition AND p.position = m.expected"
+        ).format(sql.Identifier(target.positions)),
         (
             [move.partition for move in moves],
             [move.expected for move in moves],
             [move.to.position for move in moves],
             [None if source is None else source.offset for source in sources],
             [None if source is None else source.ordinal for source in sources],
-            projection,
-            topic,
+            target.projection,
+            target.topic,
+            target.version,
         ),
     )
     if cursor.rowcount != len(moves):
-        raise Superseded(
-            f"Another runner moved the projection {projection} meanwhile: this one stops. Run one "
-            "projections process only."
+        raise await _superseded(connection, target)
+
+
+async def _superseded(connection: Connection, target: Target) -> Superseded:
+    cursor = await connection.execute(
+        "SELECT version FROM projection_version WHERE projection = %s AND state = 'live'",
+        (target.projection,),
+    )
+    row = await cursor.fetchone()
+    if row is not None and target.live and row[0] != target.version:
+        return VersionChanged(f"version {row[0]} of {target.projection} is live")
+    return Superseded(
+        f"Another runner moved the projection {target.projection} meanwhile: this one wrote "
+        "nothing, and stops."
+    )
+
+
+async def _set_aside(connection: Connection, target: Target, events: Sequence[Failure]) -> None:
+    if not events:
+        return
+    if not target.live:
+        await connection.execute(
+            "UPDATE projection_version SET set_aside = set_aside + %s"
+            " WHERE projection = %s AND version = %s",
+            (len(events), target.projection, target.version),
         )
+        return
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO projection_set_aside"
+            " (projection, topic, partition, position, category, event_type)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [
+                (target.projection, one.topic, one.partition, one.position, one.category, kind)
+                for one in events
+                for kind in (one.event_type,)
+            ],
+        )
+
+
+async def count_set_aside(connection: Connection, projection: str) -> int:
+    """How many events the live version has left out and not yet applied."""
+    cursor = await connection.execute(
+        "SELECT count(*) FROM projection_set_aside WHERE projection = %s", (projection,)
+    )
+    row = await cursor.fetchone()
+    return 0 if row is None else int(row[0])
 
 
 async def store_failure(connection: Connection, projection: str, failure: Failure) -> None:
@@ -157,95 +253,3 @@ async def store_failure(connection: Connection, projection: str, failure: Failur
             failure.event_type,
         ),
     )
-
-
-async def apply_rows(
-    connection: Connection,
-    schema: str,
-    primary_keys: Mapping[str, Sequence[str]],
-    changes: Iterable[row_changes.Change],
-) -> None:
-    """Applies row changes in their order; neighbours of one shape travel together."""
-    for statement, group in itertools.groupby(
-        ((_statement(schema, primary_keys, change), _values(change)) for change in changes),
-        key=lambda pair: pair[0],
-    ):
-        async with connection.cursor() as cursor:
-            await cursor.executemany(statement, [values for _, values in group])
-
-
-def _statement(
-    schema: str, primary_keys: Mapping[str, Sequence[str]], change: row_changes.Change
-) -> sql.Composed:
-    table = sql.Identifier(schema, change.table)
-    match change:
-        case Upsert(row=row):
-            key = primary_keys[change.table]
-            return sql.SQL(
-                "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {}"
-            ).format(
-                table,
-                sql.SQL(", ").join(map(sql.Identifier, row)),
-                sql.SQL(", ").join([sql.Placeholder()] * len(row)),
-                sql.SQL(", ").join(map(sql.Identifier, key)),
-                sql.SQL(", ").join(
-                    sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name))
-                    for name in row
-                    if name not in key
-                ),
-            )
-        case Fill(key=where, values=values):
-            return _update(table, list(values), list(where))
-        case Close(key=where, values=values):
-            return _update(table, [SUPERSEDED, *values], list(where))
-        case _:
-            assert_never(change)
-
-
-def _update(table: sql.Identifier, columns: list[str], where: list[str]) -> sql.Composed:
-    return sql.SQL("UPDATE {} SET {} WHERE {} AND {} IS NULL").format(
-        table,
-        sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in columns),
-        sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in where),
-        sql.Identifier(SUPERSEDED),
-    )
-
-
-def _values(change: row_changes.Change) -> list[Any]:
-    match change:
-        case Upsert(row=row):
-            return list(row.values())
-        case Fill(key=where, values=values):
-            return [*values.values(), *where.values()]
-        case Close(key=where, position=position, values=values):
-            return [position, *values.values(), *where.values()]
-        case _:
-            assert_never(change)
-
-
-async def ensure_months(connection: Connection, months: Iterable[date]) -> None:
-    """Adds the partitions of these months (first days) to the history, where they are missing.
-
-    A table is made apart and attached, which readers do not notice; making it in place would lock
-    them out for a moment.
-    """
-    for month in sorted(months):
-        name = f"dispensation_{month:%Y_%m}"
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MONTHS_LOCK,))
-            cursor = await connection.execute(
-                "SELECT to_regclass(%s) IS NOT NULL", (f"{history.SCHEMA}.{name}",)
-            )
-            row = await cursor.fetchone()
-            if row is not None and row[0]:
-                continue
-            parent = sql.Identifier(history.SCHEMA, "dispensation")
-            table = sql.Identifier(history.SCHEMA, name)
-            await connection.execute(
-                sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING CONSTRAINTS)").format(table, parent)
-            )
-            await connection.execute(
-                sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-                    parent, table, sql.Literal(month), sql.Literal(shift_months(month, 1))
-                )
-            )

@@ -181,6 +181,7 @@ def _accepted(fact: MandateAccepted, recorded: Recorded) -> Fill:
     return Fill(
         "mandate",
         _key(fact, fact.mandate),
+        recorded.offset,
         {
             "accepted_position": recorded.offset,
             "accepted_at": recorded.at,

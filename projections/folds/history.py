@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Final, Literal, assert_never
 
 from projections.folds.access_state import Recorded
+from projections.folds.product_recall import product_index
 from schemas import brussels
 from schemas.dispensation import (
     CORRECTED,
@@ -24,11 +25,8 @@ from schemas.dispensation import (
 )
 from schemas.keyvault import Shredded
 from schemas.sealing import b64decode
-from schemas.sealing.facts import blind_index
 
 SCHEMA: Final = "history_v1"
-PRODUCT_KIND: Final = "cnk"
-"""Kind of blind index under which a product code is found."""
 
 Fact = RegisteredFact | CorrectedFact | RevokedFact
 
@@ -77,15 +75,7 @@ class Supersede:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Erase:
-    """The subject's rows of generations up to this one go, and later ones of them never enter."""
-
-    subject: str
-    generation: int
-
-
-Change = PutVersion | Supersede | Erase
+Change = PutVersion | Supersede
 
 
 def fold(
@@ -106,6 +96,29 @@ def fold(
             return (_withdrawn(fact, recorded), _replaced(fact, recorded))
         case _:
             assert_never(fact)
+
+
+def row_of(put: PutVersion, delivered_at: datetime | None) -> dict[str, object]:
+    """The columns of a version, with the time of delivery that it has or takes over."""
+    return {
+        "delivered_month": put.line.month,
+        "pharmacy": put.line.pharmacy,
+        "dguid": put.line.dguid,
+        "version": put.line.version,
+        "status": put.status,
+        "event_type": put.event_type,
+        "ce_id": put.ce_id,
+        "subject": put.subject,
+        "generation": put.generation,
+        "period": put.period,
+        "delivered_at": delivered_at,
+        "product_index": put.product_index,
+        "sealed": put.sealed,
+        "score": put.score,
+        "warnings": list(put.warnings),
+        "recorded_partition": put.partition,
+        "recorded_position": put.position,
+    }
 
 
 def month_of(moment: datetime) -> date:
@@ -176,4 +189,4 @@ def _superseded(fact: CorrectedFact | RevokedFact) -> Line:
 def _product_index(content: LineContent, index_key: bytes) -> str | None:
     if not isinstance(content.product, MedicinalProduct):
         return None
-    return blind_index(index_key, PRODUCT_KIND, content.product.cnk)
+    return product_index(index_key, content.product.cnk)

@@ -92,9 +92,16 @@ class Facts:
         return self._next[partition], 0
 
     async def registered(
-        self, name: str, person: str = "ann", at: datetime = NOON, partition: int = 0
+        self,
+        name: str,
+        person: str = "ann",
+        at: datetime = NOON,
+        partition: int = 0,
+        batch: str | None = None,
     ) -> Output:
-        return await self._line(name, 1, person, at=at, partition=partition, former=None)
+        return await self._line(
+            name, 1, person, at=at, partition=partition, former=None, batch=batch
+        )
 
     async def corrected(
         self, name: str, version: int, person: str, at: datetime, former: Supersedes
@@ -128,6 +135,7 @@ class Facts:
         at: datetime,
         partition: int,
         former: Supersedes | None,
+        batch: str | None = None,
     ) -> Output:
         subject, day = subject_of(person), brussels.day_of(at)
         secret = (await self.vault.subject_secrets([subject]))[subject]
@@ -141,6 +149,7 @@ class Facts:
             delivered_at=at,
             product=MedicinalProduct(cnk="0000000"),
             units=1,
+            batch=batch,
         )
         ce_id = f"quality/{partition}/{source[0]}/{source[1]}"
         associated = record_associated_data(

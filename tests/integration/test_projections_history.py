@@ -10,10 +10,9 @@ import pytest
 from infra.keys.memory import MemoryVault
 from infra.settings import Settings
 from projections import queries
-from projections.folds.history import Erase
-from projections.history_store import apply, prepare
+from projections.erasure import erase
 from projections.positions import PositionTimeout
-from projections.runner import ProjectionsStopped
+from projections.retrying import retry
 from projections.shells import History
 from projections.store import (
     Failure,
@@ -21,7 +20,9 @@ from projections.store import (
     Place,
     SourcePlace,
     Superseded,
+    Target,
     commit,
+    live_target,
     load_places,
 )
 from schemas.dispensation import Supersedes
@@ -29,9 +30,12 @@ from schemas.keyvault import DestroyedPeriod, PeriodSecret, VaultUnavailable
 from tests.integration.projections_world import (
     END,
     NOON,
+    PARTITIONS,
     PHARMACY,
     START,
     Facts,
+    Output,
+    Running,
     World,
     guid_of,
     opened,
@@ -277,9 +281,8 @@ async def test_rows_of_an_erased_generation_go_and_never_come_back(world: World)
     await world.publish([await world.facts.registered("a")])
     async with running(world, history(world)):
         await world.caught_up()
-    await prepare(world.connection)
-    async with world.connection.transaction():
-        await apply(world.connection, [Erase(subject_of("ann"), 1), Erase(subject_of("ann"), 0)])
+    assert await erase(world.connection, subject_of("ann"), 1) == 1
+    assert await erase(world.connection, subject_of("ann"), 0) == 0
     await world.publish([await world.facts.registered("b")])
     async with running(world, history(world)):
         await world.caught_up()
@@ -292,10 +295,10 @@ async def test_an_event_that_cannot_be_folded_stops_the_projection_behind_everyt
     good = await world.facts.registered("a")
     bad = replace(await world.facts.registered("b"), body=b"{}")
     await world.publish([good, bad])
-    async with running(world, history(world)) as runner:
-        with pytest.raises(ProjectionsStopped, match="history: malformed"):
-            await runner.task
+    async with running(world, strict(world)) as runner:
+        reason = await runner.health.until("history", "stopped")
         assert not runner.health.ready
+    assert reason == f"malformed ({world.topic}-0 at 1)"
     assert len(await current(world, "ann")) == 1
     assert await queries.failure(world.connection, projection="history") == Failure(
         "malformed", world.topic, 0, 1, "be.dpp.dispensation.registered.v1"
@@ -304,39 +307,69 @@ async def test_an_event_that_cannot_be_folded_stops_the_projection_behind_everyt
     assert stored[0] == 1
 
 
-async def test_an_unknown_type_is_named_as_the_reason(world: World) -> None:
-    fact = await world.facts.registered("a")
-    await world.publish([replace(fact, type="be.dpp.dispensation.unheard-of.v1")])
-    async with running(world, history(world)) as runner:
-        with pytest.raises(ProjectionsStopped, match="unknown_type"):
-            await runner.task
+class Strict(History):
+    """A history that never leaves an event out."""
+
+    sets_aside = False
 
 
-async def test_an_output_that_does_not_say_where_it_comes_from_stops_the_projection(
+def strict(world: World) -> Strict:
+    return Strict(world.vault, world.topic)
+
+
+async def spoilt(world: World, name: str) -> Output:
+    fact = await world.facts.registered(name)
+    match name:
+        case "malformed":
+            return replace(fact, body=b"{}")
+        case "unknown_type":
+            return replace(fact, type="be.dpp.dispensation.unheard-of.v1")
+        case "source_place_missing":
+            return replace(fact, source=None, ce_id="quality/without/place")
+        case "seal_broken":
+            own, other = guid_of(name).encode(), guid_of("z").encode()
+            return replace(fact, body=fact.body.replace(own, other))
+        case _:
+            raise AssertionError(name)
+
+
+SPOILT = ("malformed", "unknown_type", "source_place_missing", "seal_broken")
+
+
+@pytest.mark.parametrize("category", SPOILT)
+async def test_the_reason_is_the_category_of_what_is_wrong(world: World, category: str) -> None:
+    await world.publish([await spoilt(world, category)])
+    async with running(world, strict(world)) as runner:
+        reason = await runner.health.until("history", "stopped")
+    assert reason == f"{category} ({world.topic}-0 at 0)"
+
+
+async def test_events_with_wrong_content_are_set_aside_counted_and_shown_and_the_rest_goes_on(
     world: World,
 ) -> None:
-    await world.publish([replace(await world.facts.registered("a"), source=None)])
+    bad = [await spoilt(world, category) for category in SPOILT]
+    await world.publish([*bad, await world.facts.registered("after")])
     async with running(world, history(world)) as runner:
-        with pytest.raises(ProjectionsStopped, match="source_place_missing"):
-            await runner.task
+        await world.caught_up()
+        assert runner.health.ready
+    shown = runner.health.snapshot()["history"]
+    assert isinstance(shown, dict)
+    assert shown["set_aside"] == len(SPOILT)
+    assert [row.dguid for row in await current(world, "ann")] == [guid_of("after")]
+    assert await world.rows(
+        "SELECT category, position FROM projection_set_aside ORDER BY position"
+    ) == [(category, number) for number, category in enumerate(SPOILT)]
 
 
-async def test_a_seal_that_does_not_open_stops_the_projection(world: World) -> None:
-    fact = await world.facts.registered("a")
-    moved = fact.body.replace(guid_of("a").encode(), guid_of("z").encode())
-    await world.publish([replace(fact, body=moved)])
-    async with running(world, history(world)) as runner:
-        with pytest.raises(ProjectionsStopped, match="seal_broken"):
-            await runner.task
-
-
-async def test_a_day_that_the_vault_never_knew_stops_the_projection(world: World) -> None:
+async def test_a_day_that_the_vault_never_knew_stops_the_projection_since_the_vault_is_another(
+    world: World,
+) -> None:
     strange = Facts(type(world.vault)())
     strange.vault._roots, strange.vault._living = world.vault._roots, world.vault._living
     await world.publish([await strange.registered("a")])
     async with running(world, history(world)) as runner:
-        with pytest.raises(ProjectionsStopped, match="period_unknown"):
-            await runner.task
+        reason = await runner.health.until("history", "stopped")
+    assert reason == f"period_unknown ({world.topic}-0 at 0)"
 
 
 async def test_the_reason_is_cleared_once_the_projection_moves_again(world: World) -> None:
@@ -349,34 +382,79 @@ async def test_the_reason_is_cleared_once_the_projection_moves_again(world: Worl
     assert await queries.failure(world.connection, projection="history") is None
 
 
-async def test_of_two_runners_the_one_that_commits_second_stops_and_nothing_is_doubled(
+async def test_two_runners_share_the_partitions_and_the_one_left_takes_over(
     world: World,
 ) -> None:
-    async with running(world, history(world)) as one, running(world, history(world)) as other:
-        await world.publish([await world.facts.registered("a")])
-        ended, _ = await asyncio.wait(
-            {one.task, other.task}, return_when=asyncio.FIRST_COMPLETED, timeout=20
+    async with running(world, history(world)) as one:
+        await one.health.until("history", "running")
+        async with running(world, history(world)) as other:
+            await other.health.until("history", "running")
+            for partition in range(PARTITIONS):
+                await world.publish(
+                    [await world.facts.registered(f"a{partition}", partition=partition)]
+                )
+            await world.caught_up()
+            assert _held(one) | _held(other) == {0, 1}
+            assert _held(one) & _held(other) == set()
+        await world.publish(
+            [await world.facts.registered("b"), await world.facts.registered("c", partition=1)]
         )
-        (zombie,) = ended
-        with pytest.raises(ProjectionsStopped, match="Another runner moved"):
-            await zombie
+        await world.caught_up()
+    assert len(await current(world, "ann", versions="all")) == 4
+
+
+def _held(runner: Running) -> set[int]:
+    shown = runner.health.snapshot()["history"]
+    assert isinstance(shown, dict)
+    return {int(number) for number in shown["partitions"]}
+
+
+async def test_a_zombie_loses_at_its_next_commit_writes_nothing_and_goes_on_when_retried(
+    world: World,
+) -> None:
+    await world.publish([await world.facts.registered("a")])
+    async with running(world, history(world)) as zombie:
+        await world.caught_up()
+        await world.connection.execute("UPDATE projection_position SET position = position + 1")
         await world.publish([await world.facts.registered("b")])
+        reason = await zombie.health.until("history", "stopped")
+        assert reason is not None
+        assert "Another runner moved" in reason
+        assert len(await current(world, "ann", versions="all")) == 1
+        await world.connection.execute("UPDATE projection_position SET position = position - 1")
+        await retry(world.connection, "history")
         await world.caught_up()
     assert len(await current(world, "ann", versions="all")) == 2
+
+
+async def test_a_stopped_projection_goes_on_without_a_restart_once_it_is_retried(
+    world: World,
+) -> None:
+    vault = MemoryVault()
+    await world.publish([await world.facts.registered("a")])
+    async with running(world, History(vault, world.topic)) as runner:
+        vault._living = world.vault._living
+        await runner.health.until("history", "stopped")
+        vault._periods, vault._days = world.vault._periods, world.vault._days
+        await retry(world.connection, "history")
+        await world.caught_up()
+        assert runner.health.ready
     assert await queries.failure(world.connection, projection="history") is None
+    assert len(await current(world, "ann")) == 1
 
 
 async def test_a_commit_from_an_unexpected_position_writes_nothing(world: World) -> None:
     async def write(connection: object) -> None:
-        await world.connection.execute("INSERT INTO history_v1.erased VALUES ('x', 1)")
+        await world.connection.execute("INSERT INTO projection_erased VALUES ('x', 1)")
 
     connection = world.connection
-    await load_places(connection, "history", "t", {0: 5})
+    target = await live_target(connection, "history", "t", "history_v1", {0: 5})
+    assert target == Target("history", "t", 1, "history_v1")
     move = Move(0, 5, Place(7, SourcePlace(3, 1)))
-    await commit(connection, "history", "t", [move], write)
+    await commit(connection, target, [move], write)
     with pytest.raises(Superseded):
-        await commit(connection, "history", "t", [move], write)
-    assert await load_places(connection, "history", "t", {0: 0}) == {0: move.to}
+        await commit(connection, target, [move], write)
+    assert await load_places(connection, target) == {0: move.to}
 
 
 async def test_a_wait_ends_with_the_batch_that_brings_the_position(world: World) -> None:
@@ -394,7 +472,7 @@ async def test_a_wait_for_what_never_comes_ends_at_its_limit(world: World) -> No
 
 
 async def test_a_wait_sees_at_its_limit_what_nobody_notified(world: World) -> None:
-    await load_places(world.connection, "history", world.topic, {0: 9})
+    await live_target(world.connection, "history", world.topic, "history_v1", {0: 9})
     assert await world.waiter.wait("history", world.topic, 0, 9, 0.05) == 9
 
 

@@ -6,12 +6,20 @@ from datetime import UTC, datetime
 import pytest
 
 from infra.settings import Settings
-from projections import quality_queries, queries
+from projections import quality_queries, queries, recall_queries
 from projections.access import AccessFacts, Exclusion, Link, Mandate
+from projections.erasure import erase
 from projections.folds import access_state
-from projections.shells import AccessLog, AccessState, Quality
+from projections.folds.product_recall import batch_index, product_index
+from projections.shells import (
+    ProductRecall,
+    access_log_projection,
+    access_state_projection,
+    quality_projection,
+)
 from schemas import subject
 from schemas.audit import ACCESS_DECIDED, AccessDecided
+from schemas.dispensation import Supersedes
 from schemas.receipts import (
     GAP_CLOSED,
     GAP_NOTICED,
@@ -28,6 +36,7 @@ from tests.integration.projections_world import (
     PHARMACY,
     Output,
     World,
+    guid_of,
     opened,
     running,
     subject_of,
@@ -58,7 +67,7 @@ def registered(world: World, model: type[subject.SubjectFact], **members: object
 
 
 async def state_of(world: World, *facts: Output) -> AccessFacts:
-    async with running(world, AccessState(world.topic)):
+    async with running(world, access_state_projection(world.topic)):
         await world.publish(facts)
         await world.caught_up("access_state")
     return await queries.access_facts(world.connection, subject=ANN, at=NOON)
@@ -189,7 +198,7 @@ def decision(number: int, at: datetime = NOON) -> Output:
 async def test_the_access_log_is_paged_latest_first_and_holds_a_doubled_event_once(
     world: World,
 ) -> None:
-    async with running(world, AccessLog(world.topic)):
+    async with running(world, access_log_projection(world.topic)):
         await world.publish([decision(1), decision(2), decision(2), decision(3, LATER)])
         await world.caught_up("access_log")
     first = await queries.access_log(world.connection, subject=ANN, start=NOON, limit=2)
@@ -233,7 +242,7 @@ async def test_a_pharmacy_finds_its_receipts_and_gap_notices(world: World) -> No
         receipt(world, 1, "cnk_checksum"),
         world.facts.output(GAP_CLOSED, closed),
     ]
-    async with running(world, Quality(world.topic)):
+    async with running(world, quality_projection(world.topic)):
         await world.publish(outputs)
         await world.caught_up("quality")
     connection = world.connection
@@ -253,7 +262,9 @@ async def test_a_pharmacy_finds_its_receipts_and_gap_notices(world: World) -> No
 async def test_several_projections_run_beside_each_other_and_one_that_stops_leaves_the_others(
     world: World,
 ) -> None:
-    async with running(world, AccessState(world.topic), Quality(world.topic)) as runner:
+    async with running(
+        world, access_state_projection(world.topic), quality_projection(world.topic)
+    ) as runner:
         await world.publish([receipt(world, 0)])
         await world.caught_up("quality")
         await world.publish([receipt(world, 1)])
@@ -265,3 +276,27 @@ async def test_several_projections_run_beside_each_other_and_one_that_stops_leav
     failure = await queries.failure(world.connection, projection="access_state")
     assert failure is not None
     assert failure.category == "unknown_type"
+
+
+async def test_a_recall_finds_the_lines_that_stand_by_product_and_by_batch(world: World) -> None:
+    facts = world.facts
+    lines = [await facts.registered(name, batch=f"lot {name}") for name in ("a", "b", "c")]
+    former = Supersedes(version=1, month="2026-03", subject=ANN)
+    await world.publish([*lines, await facts.revoked("c", 2, "ann", former)])
+    async with running(world, ProductRecall(world.vault, world.topic)):
+        await world.caught_up("product_recall")
+    key = await world.vault.root_key("index")
+    product = product_index(key, "0000000")
+    first, second = await recall_queries.by_product(
+        world.connection, product_index=product, limit=9
+    )
+    assert {first.dguid, second.dguid} == {guid_of("a"), guid_of("b")}
+    assert await recall_queries.by_product(
+        world.connection, product_index=product, limit=9, after=first
+    ) == [second]
+    (carrier,) = await recall_queries.by_batch(
+        world.connection, batch_index=batch_index(key, "0000000", "LOTB"), limit=9
+    )
+    assert (carrier.dguid, carrier.subject) == (guid_of("b"), ANN)
+    await erase(world.connection, ANN, 1)
+    assert await recall_queries.by_product(world.connection, product_index=product, limit=9) == []

@@ -12,10 +12,11 @@ from pydantic import SecretStr
 from infra.migrations import migrate
 from infra.postgres import Connection, connect
 from infra.settings import Settings
-from projections.folds.history import Erase, Line
-from projections.history_store import apply, prepare
+from projections.erasure import erase as erase_rows
+from projections.folds.history import Line
+from projections.history_store import HistoryWriter, ensure_months
 from projections.runner import migrations
-from projections.store import ensure_months
+from projections.store import use_schema
 from tests.unit.projections.history_model import SUBJECTS, Row, Step, batches, folded, logs
 
 pytestmark = pytest.mark.integration
@@ -40,17 +41,23 @@ async def _stored(connection: Connection) -> dict[Line, Row]:
 
 async def _check(dsn: str, log: list[Step], cut: list[list[Step]], erase: int | None) -> None:
     async with connect(dsn, autocommit=True) as connection:
-        await prepare(connection)
-        await connection.execute("TRUNCATE history_v1.dispensation, history_v1.erased")
+        await use_schema(connection, "history_v1")
+        writer = HistoryWriter(connection)
+        await writer.prepare()
+        await connection.execute("TRUNCATE history_v1.dispensation, projection_erased")
+        await connection.execute(
+            "INSERT INTO projection_version (projection, version, state)"
+            " VALUES ('history', 1, 'live') ON CONFLICT DO NOTHING"
+        )
         for number, batch in enumerate(cut):
             changes = [change for step in batch for change in step.changes()]
             if number == erase:
-                changes.append(Erase(SUBJECTS[0], 1))
+                await erase_rows(connection, SUBJECTS[0], 1)
             async with connection.transaction():
-                await apply(connection, changes)
+                await writer.write(changes)
         expected = folded(log)
         if erase is not None:
-            expected.apply([Erase(SUBJECTS[0], 1)])
+            expected.erase(SUBJECTS[0], 1)
         assert await _stored(connection) == expected.rows
 
 
@@ -58,6 +65,7 @@ async def _prepare(settings: Settings, dsn: str) -> None:
     own = settings.model_copy(update={"postgres_dsn": SecretStr(dsn)})
     await migrate([migrations(own)])
     async with connect(dsn, autocommit=True) as connection:
+        await use_schema(connection, "history_v1")
         await ensure_months(connection, MONTHS)
         await ensure_months(connection, MONTHS)
 

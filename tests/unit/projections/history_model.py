@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from projections.folds import history
 from projections.folds.access_state import Recorded
-from projections.folds.history import Change, Erase, Line, PutVersion, Supersede
+from projections.folds.history import Change, Line, PutVersion, Supersede
 from schemas.dispensation import (
     CorrectedFact,
     LineContent,
@@ -57,13 +57,12 @@ class Table:
                     row = self.rows.get(line)
                     if row is not None and row[5] is None:
                         self.rows[line] = (*row[:5], position)
-                case Erase(subject=subject, generation=generation):
-                    self.erased[subject] = max(generation, self.erased.get(subject, 0))
-                    self.rows = {
-                        line: row
-                        for line, row in self.rows.items()
-                        if row[0] != subject or row[2] > generation
-                    }
+
+    def erase(self, subject: str, generation: int) -> None:
+        self.erased[subject] = max(generation, self.erased.get(subject, 0))
+        self.rows = {
+            line: row for line, row in self.rows.items() if row[0] != subject or row[2] > generation
+        }
 
     def _put(self, put: PutVersion) -> None:
         at = put.delivered_at

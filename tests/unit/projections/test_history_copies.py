@@ -68,11 +68,13 @@ def test_a_lag_is_trouble_only_if_it_stands_still() -> None:
     health.ends("history", 0, 100)
     seen = [health.ready]
     now[0] = 6
+    health.ends("history", 0, 100)
     seen.append(health.ready)
     health.moved("history", 0, 20)
     seen.append(health.ready)
     health.moved("history", 0, 95)
     now[0] = 60
+    health.ends("history", 0, 100)
     assert [*seen, health.ready] == [True, False, True, True]
 
 
@@ -85,3 +87,40 @@ def test_a_projection_that_was_idle_is_not_stuck_when_a_burst_arrives() -> None:
     now[0] = 1000
     health.ends("history", 0, 5000)
     assert health.ready
+
+
+def test_an_end_that_stands_still_while_the_log_grows_is_trouble_without_any_lag() -> None:
+    now = [0.0]
+    health = ProjectionHealth(max_lag=10, max_still=5, clock=lambda: now[0])
+    health.enter("history", "running")
+    seen = []
+    for moment, end, top in [(0, 5, 5), (60, 5, 7), (64, 5, 9), (66, 5, 9), (67, 9, 9)]:
+        now[0] = moment
+        health.ends("history", 0, end, top)
+        health.moved("history", 0, end)
+        seen.append(health.ready)
+    assert seen == [True, True, True, False, True]
+
+
+def test_an_end_that_nobody_could_ask_for_is_trouble() -> None:
+    now = [0.0]
+    health = ProjectionHealth(max_still=5, clock=lambda: now[0])
+    health.enter("history", "running")
+    health.ends("history", 0, 5, 5)
+    now[0] = 6
+    assert not health.ready
+
+
+def test_a_runner_that_stands_by_is_ready() -> None:
+    health = ProjectionHealth()
+    health.enter("history", "running")
+    health.moved("history", 0, 1)
+    health.holds("history", [])
+    health.enter("history", "standby")
+    assert health.ready
+    assert health.snapshot()["history"] == {
+        "state": "standby",
+        "reason": None,
+        "set_aside": 0,
+        "partitions": {},
+    }

@@ -110,11 +110,11 @@ def test_independent_lines_may_arrive_in_any_order(log: list[Step], random: Rand
 @given(logs(), st.integers(0, 30))
 def test_an_erasure_leaves_the_same_whenever_it_arrives(log: list[Step], cut: int) -> None:
     table = folded(log[:cut])
-    table.apply([history.Erase(ANN, 1)])
+    table.erase(ANN, 1)
     for step in log[cut:]:
         table.apply(step.changes())
     late = folded(log)
-    late.apply([history.Erase(ANN, 1)])
+    late.erase(ANN, 1)
     assert table == late
     assert all(row[0] != ANN for row in table.rows.values())
 

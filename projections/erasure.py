@@ -1,0 +1,59 @@
+"""Takes the rows of an erased subject out of every projection and version, for good.
+
+Whoever destroys a subject's secret calls this with the generation that ended. Later generations of
+the same subject are somebody who came back, and stay. The access log keeps its rows: their sealed
+parts cannot be read any more. Source: DESIGN section 4.2.
+"""
+
+from typing import Final
+
+from psycopg import sql
+
+from infra.postgres import Connection
+
+KEPT: Final = ("access_log",)
+"""Projections that outlive an erasure."""
+_TABLES: Final = """
+SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname ~ '^[a-z_]+_v[0-9]+(_b[0-9]+)?$' AND c.relkind IN ('r', 'p')
+    AND NOT c.relispartition
+    AND EXISTS (SELECT FROM projection_version AS v
+        WHERE v.projection <> ALL (%s) AND n.nspname LIKE v.projection || '\\_v%%')
+    AND 2 = (SELECT count(*) FROM pg_attribute AS a
+        WHERE a.attrelid = c.oid AND a.attname IN ('subject', 'generation'))
+ORDER BY 1, 2
+"""
+
+
+async def erase(connection: Connection, subject: str, generation: int) -> int:
+    """Removes the subject's rows of generations up to this one; answers how many there were.
+
+    Runners wait meanwhile, so that no batch under way can bring a row back. Doing it again changes
+    nothing.
+    """
+    removed = 0
+    async with connection.transaction():
+        await lock_positions(connection)
+        await connection.execute(
+            "INSERT INTO projection_erased AS e (subject, generation) VALUES (%s, %s)"
+            " ON CONFLICT (subject) DO UPDATE"
+            " SET generation = greatest(e.generation, EXCLUDED.generation)",
+            (subject, generation),
+        )
+        cursor = await connection.execute(_TABLES, (list(KEPT),))
+        for schema, table in await cursor.fetchall():
+            done = await connection.execute(
+                sql.SQL("DELETE FROM {} WHERE subject = %s AND generation <= %s").format(
+                    sql.Identifier(schema, table)
+                ),
+                (subject, generation),
+            )
+            removed += done.rowcount
+    return removed
+
+
+async def lock_positions(connection: Connection) -> None:
+    """Holds every runner's next commit back until the end of the caller's transaction."""
+    await connection.execute(
+        "LOCK TABLE projection_position, projection_build_position IN SHARE ROW EXCLUSIVE MODE"
+    )

@@ -1,0 +1,91 @@
+"""A projection's tables as dictionaries: changes applied one by one, in the plainest way.
+
+The independent fold that a stored projection is compared with. It shares the folds and nothing
+else with what writes to PostgreSQL: no sets, no stages, no SQL.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from projections.folds import history
+from projections.folds.changes import SUPERSEDED, Close, Fill, Upsert
+from projections.folds.history import Line, PutVersion, Supersede
+
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+Change = Upsert | Fill | Close | PutVersion | Supersede
+
+HISTORY_TABLE = "dispensation"
+HISTORY_KEY = ("delivered_month", "pharmacy", "dguid", "version")
+
+
+@dataclass(slots=True)
+class Tables:
+    """Rows by table and primary key; `erased` is the last erased generation of each subject."""
+
+    primary_keys: Mapping[str, Sequence[str]]
+    erased: Mapping[str, int] = field(default_factory=dict)
+    rows: dict[str, dict[Key, Row]] = field(default_factory=dict)
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Applies changes in their order; again changes nothing."""
+        for change in changes:
+            match change:
+                case Upsert():
+                    self._put(change)
+                case Fill() | Close():
+                    self._end_or_fill(change)
+                case PutVersion():
+                    self._put_version(change)
+                case Supersede(line=line, position=position):
+                    row = self._table(HISTORY_TABLE).get(_key(line))
+                    if row is not None and row[SUPERSEDED] is None:
+                        row[SUPERSEDED] = position
+                case _:
+                    assert_never(change)
+
+    def _table(self, name: str) -> dict[Key, Row]:
+        return self.rows.setdefault(name, {})
+
+    def _gone(self, row: Mapping[str, Any]) -> bool:
+        erased = self.erased.get(row.get("subject", ""), 0)
+        return bool(row.get("generation", 1) <= erased)
+
+    def _put(self, change: Upsert) -> None:
+        table = self._table(change.table)
+        key = tuple(change.row[name] for name in self.primary_keys[change.table])
+        former = table.get(key, {}).get("recorded_position", -1)
+        if former < change.row.get("recorded_position", 0) and not self._gone(change.row):
+            table[key] = dict(change.row)
+
+    def _end_or_fill(self, change: Fill | Close) -> None:
+        for row in self._table(change.table).values():
+            matches = all(row[name] == value for name, value in change.key.items())
+            ended = row.get(SUPERSEDED)
+            if not matches or row["recorded_position"] >= change.position:
+                continue
+            match change:
+                case Close():
+                    if ended is None:
+                        row.update({**change.values, SUPERSEDED: change.position})
+                case Fill():
+                    if ended is None or ended > change.position:
+                        row.update(change.values)
+                case _:
+                    assert_never(change)
+
+    def _put_version(self, put: PutVersion) -> None:
+        table = self._table(HISTORY_TABLE)
+        at = put.delivered_at
+        if put.withdraws is not None:
+            former = Line(put.line.month, put.line.pharmacy, put.line.dguid, put.withdraws)
+            at = table.get(_key(former), {}).get("delivered_at")
+        key = _key(put.line)
+        row = history.row_of(put, at)
+        if at is not None and key not in table and not self._gone(row):
+            table[key] = {**row, SUPERSEDED: None}
+
+
+def _key(line: Line) -> Key:
+    return (line.month, line.pharmacy, line.dguid, line.version)

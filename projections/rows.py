@@ -1,0 +1,242 @@
+"""Applies row changes in sets: binary COPY into stages, then one statement per kind and shape.
+
+Sets know no order among them, so positions do: an upsert replaces earlier rows only, and a row ends
+or is filled only by what came after it. That also makes a second application change nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, assert_never
+
+from psycopg import sql
+
+from infra.postgres import Connection
+from projections.folds.changes import SUPERSEDED, Change, Close, Fill, Upsert
+
+RECORDED: Final = "recorded_position"
+_SEQUENCE: Final = "stage_sequence"
+_POSITION: Final = "stage_position"
+_ORDER: Final = ("put", "close", "fill")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Changes that one statement applies: same kind, table and columns."""
+
+    kind: Literal["put", "close", "fill"]
+    table: str
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the table that the stage carries."""
+        return (*self.key, *self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A temporary table of a shape, and what applies its rows."""
+
+    table: sql.Identifier
+    types: Sequence[int]
+    statement: sql.Composed
+
+
+class RowWriter:
+    """Writes a projection's changes on one connection, whose search path names the version.
+
+    With `forgets`, rows of an erased generation of a subject never enter.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        primary_keys: Mapping[str, Sequence[str]],
+        *,
+        forgets: bool = False,
+    ) -> None:
+        self._connection = connection
+        self._primary_keys = primary_keys
+        self._forgets = forgets
+        self._stages: dict[Shape, _Stage] = {}
+
+    async def prepare(self) -> None:
+        """Stages are made when a shape is first met."""
+
+    async def before(self, changes: Sequence[Any]) -> None:
+        """Everything exists."""
+
+    async def write(self, changes: Iterable[Change]) -> None:
+        """Applies the changes inside the caller's transaction."""
+        staged: dict[Shape, list[tuple[Any, ...]]] = {}
+        for number, change in enumerate(changes):
+            shape = _shape(change, self._primary_keys)
+            staged.setdefault(shape, []).append((*_values(change, shape), number))
+        for shape in sorted(staged, key=lambda one: _ORDER.index(one.kind)):
+            await self._fill_stage(shape, staged[shape])
+            await self._connection.execute(self._stages[shape].statement)
+
+    async def _fill_stage(self, shape: Shape, rows: Iterable[tuple[Any, ...]]) -> None:
+        if shape not in self._stages:
+            self._stages[shape] = await self._make_stage(shape, f"stage_{len(self._stages)}")
+        stage = self._stages[shape]
+        target = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(stage.table)
+        async with self._connection.cursor() as cursor, cursor.copy(target) as copy:
+            copy.set_types(stage.types)
+            for row in rows:
+                await copy.write_row(row)
+
+    async def _make_stage(self, shape: Shape, name: str) -> "_Stage":
+        await self._connection.execute(
+            sql.SQL(
+                "CREATE TEMP TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS"
+                " SELECT {}, 0::int8 AS {}, 0::int8 AS {} FROM {} WITH NO DATA"
+            ).format(
+                sql.Identifier(name),
+                _names(shape.columns),
+                sql.Identifier(_POSITION),
+                sql.Identifier(_SEQUENCE),
+                sql.Identifier(shape.table),
+            )
+        )
+        stage = sql.Identifier("pg_temp", name)
+        types = [kind for _, kind in await self._columns(f"pg_temp.{name}")]
+        others = [one for one, _ in await self._columns(shape.table) if one not in shape.columns]
+        return _Stage(stage, types, self._statement(shape, stage, others))
+
+    async def _columns(self, table: str) -> list[tuple[str, int]]:
+        cursor = await self._connection.execute(
+            "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = %s::regclass"
+            " AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            (table,),
+        )
+        return [(name, kind) for name, kind in await cursor.fetchall()]
+
+    def _statement(
+        self, shape: Shape, stage: sql.Identifier, others: Sequence[str]
+    ) -> sql.Composed:
+        match shape.kind:
+            case "put":
+                primary = self._primary_keys[shape.table]
+                return _put(shape, stage, primary, others, forgets=self._forgets)
+            case "close":
+                return _update(shape, stage, self._primary_keys[shape.table], "")
+            case "fill":
+                return _update(shape, stage, self._primary_keys[shape.table], " DESC")
+            case _:
+                assert_never(shape.kind)
+
+
+def _shape(change: Change, primary_keys: Mapping[str, Sequence[str]]) -> Shape:
+    match change:
+        case Upsert(table=table, row=row):
+            key = tuple(primary_keys[table])
+            return Shape("put", table, key, tuple(name for name in row if name not in key))
+        case Fill(table=table, key=where, values=values):
+            return Shape("fill", table, tuple(where), tuple(values))
+        case Close(table=table, key=where, values=values):
+            return Shape("close", table, tuple(where), tuple(values))
+        case _:
+            assert_never(change)
+
+
+def _values(change: Change, shape: Shape) -> tuple[Any, ...]:
+    match change:
+        case Upsert(row=row):
+            return (*(row[name] for name in shape.columns), None)
+        case Fill(key=key, values=values, position=position):
+            return (*key.values(), *values.values(), position)
+        case Close(key=key, values=values, position=position):
+            return (*key.values(), *values.values(), position)
+        case _:
+            assert_never(change)
+
+
+def _put(
+    shape: Shape,
+    stage: sql.Identifier,
+    primary: Sequence[str],
+    others: Iterable[str],
+    *,
+    forgets: bool,
+) -> sql.Composed:
+    """The row as a whole takes the place of an earlier one; `others` are its columns not given."""
+    earlier = (
+        sql.SQL(" WHERE t.{0} < EXCLUDED.{0}").format(sql.Identifier(RECORDED))
+        if RECORDED in shape.values
+        else sql.SQL("")
+    )
+    given = [_assigned(shape.values, "EXCLUDED")] if shape.values else []
+    emptied = [sql.SQL("{} = DEFAULT").format(sql.Identifier(name)) for name in others]
+    assigned = sql.SQL(", ").join([*given, *emptied])
+    living = (
+        " WHERE NOT EXISTS (SELECT FROM projection_erased AS e"
+        " WHERE e.subject = s.subject AND e.generation >= s.generation)"
+    )
+    return sql.SQL(
+        "INSERT INTO {table} AS t ({columns}) SELECT DISTINCT ON ({primary}) {columns}"
+        " FROM {stage} AS s{living} ORDER BY {primary}, {sequence} DESC"
+        " ON CONFLICT ({primary}) DO {update}"
+    ).format(
+        table=sql.Identifier(shape.table),
+        columns=_names(shape.columns),
+        primary=_names(primary),
+        stage=stage,
+        living=sql.SQL(living if forgets else ""),
+        sequence=sql.Identifier(_SEQUENCE),
+        update=sql.SQL("UPDATE SET {}{}").format(assigned, earlier)
+        if given or emptied
+        else sql.SQL("NOTHING"),
+    )
+
+
+def _update(
+    shape: Shape, stage: sql.Identifier, primary: Sequence[str], direction: Literal["", " DESC"]
+) -> sql.Composed:
+    """Every row in force is ended by the first change after it, and filled by the last."""
+    ended = shape.kind == "close"
+    assigned = [_assigned(shape.values, "s")] if shape.values else []
+    if ended:
+        assigned.append(
+            sql.SQL("{} = s.{}").format(sql.Identifier(SUPERSEDED), sql.Identifier(_POSITION))
+        )
+    in_force = (
+        sql.SQL("t.{} IS NULL") if ended else sql.SQL("(t.{0} IS NULL OR t.{0} > s.{1})")
+    ).format(sql.Identifier(SUPERSEDED), sql.Identifier(_POSITION))
+    return sql.SQL(
+        "UPDATE {table} AS t SET {assigned} FROM (SELECT DISTINCT ON ({mine}) {mine}, {staged}"
+        " FROM {stage} AS s JOIN {table} AS t ON {matching}"
+        " WHERE t.{recorded} < s.{position} AND {in_force}"
+        " ORDER BY {mine}, s.{position}{direction}) AS s WHERE {same}"
+    ).format(
+        table=sql.Identifier(shape.table),
+        assigned=sql.SQL(", ").join(assigned),
+        mine=_names(primary, "t"),
+        staged=_names((*shape.values, _POSITION), "s"),
+        stage=stage,
+        matching=_equal(shape.key, "t", "s"),
+        recorded=sql.Identifier(RECORDED),
+        position=sql.Identifier(_POSITION),
+        in_force=in_force,
+        direction=sql.SQL(direction),
+        same=_equal(primary, "t", "s"),
+    )
+
+
+def _names(names: Iterable[str], of: str | None = None) -> sql.Composed:
+    prefix = (of,) if of else ()
+    return sql.SQL(", ").join(sql.Identifier(*prefix, name) for name in names)
+
+
+def _assigned(names: Iterable[str], source: Literal["EXCLUDED", "s"]) -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL("{0} = {1}.{0}").format(sql.Identifier(name), sql.SQL(source)) for name in names
+    )
+
+
+def _equal(names: Iterable[str], left: str, right: str) -> sql.Composed:
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, name))
+        for name in names
+    )
