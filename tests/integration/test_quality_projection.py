@@ -17,7 +17,7 @@ from projections.folds.changes import Upsert
 from projections.positions import PositionWaiter
 from projections.quality_overview import Heard, OpenGap, PharmacyRow
 from projections.quality_refusals import Filter, RefusalKey
-from projections.shells import Quality
+from projections.shells import quality_projection
 from schemas.receipts import (
     GAP_CLOSED,
     GAP_NOTICED,
@@ -103,7 +103,7 @@ async def project(world: World, events: Sequence[Receipt | GapNoticed | GapClose
 
 
 async def fold(world: World) -> None:
-    async with running(world, Quality(world.topic)):
+    async with running(world, quality_projection(world.topic)):
         await world.caught_up("quality")
 
 
@@ -111,7 +111,10 @@ async def fold_again(world: World) -> None:
     """From the beginning of the topic, whatever the tables hold."""
     await world.connection.execute("DELETE FROM projection_position")
     ends = await world.ends()
-    async with pool(world.settings.dsn) as connections, running(world, Quality(world.topic)):
+    async with (
+        pool(world.settings.dsn) as connections,
+        running(world, quality_projection(world.topic)),
+    ):
         waiter = PositionWaiter(world.settings.dsn, connections)
         await waiter.start()
         for partition, end in ends.items():
