@@ -53,6 +53,12 @@ BENCHES: Final = (
         rounds=15,
         module="consumers.bench.decide",
     ),
+    Bench(
+        "quality",
+        "the quality stage against Faust, Quix Streams and aiokafka, and its latency",
+        rounds=5,
+        module="consumers.bench.quality.measure",
+    ),
 )
 
 

@@ -5,7 +5,8 @@ idempotent producer; streams are interleaved. Nothing waits for a single acknowl
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
@@ -64,17 +65,29 @@ async def publish(settings: Settings, plan: Plan, progress: Progress) -> list[Pu
         InfrastructureError: the broker does not answer, or the office published no intake key.
         KeyFileError: the office's key or a pharmacy's cannot be used.
     """
+    async with sending(settings) as sender:
+        sessions = await introduce(sender, settings, plan)
+        return await send_all(sender, list(interleaved(plan)), sessions, progress)
+
+
+def sending(settings: Settings) -> AbstractAsyncContextManager[Producer]:
+    """A producer that takes everything a plan may ask for, oversize submissions too."""
+    return producer(settings, linger_ms=20, max_request_size=OVERSIZE_BYTES + 256 * 1024)
+
+
+async def introduce(sender: Producer, settings: Settings, plan: Plan) -> Sessions:
+    """Enrols the pharmacies of a plan and opens their sessions.
+
+    Raises:
+        AlreadySimulated, InfrastructureError, KeyFileError: see `publish`.
+    """
     office = SigningKey.load(office_key_path(settings))
     intake = await _intake_key(settings, office, plan)
     signing = {
         one.pharmacy.number: signing_key(settings, one.pharmacy.number) for one in plan.streams
     }
-    async with producer(
-        settings, linger_ms=20, max_request_size=OVERSIZE_BYTES + 256 * 1024
-    ) as sender:
-        await _enrol(sender, office, _enrolments(plan, signing))
-        sessions = await _open_sessions(sender, signing, intake)
-        return await _send_all(sender, plan, sessions, progress)
+    await _enrol(sender, office, _enrolments(plan, signing))
+    return await _open_sessions(sender, signing, intake)
 
 
 async def _intake_key(settings: Settings, office: SigningKey, plan: Plan) -> BackboneKeyPublished:
@@ -154,10 +167,10 @@ async def append(sender: Producer, topic: str, records: Iterable[WireRecord]) ->
     await asyncio.gather(*sends)
 
 
-async def _send_all(
-    sender: Producer, plan: Plan, sessions: Sessions, progress: Progress
+async def send_all(
+    sender: Producer, planned: Sequence[PlannedSubmission], sessions: Sessions, progress: Progress
 ) -> list[Published]:
-    planned = list(interleaved(plan))
+    """Publishes these submissions in their order, and answers where each stands."""
     count = await sender.partition_count(DISPENSATION_SUBMITTED.name)
     repeated = {one.id for one in planned if one.mutation == "copy"}
     originals: dict[str, Outgoing] = {}

@@ -28,14 +28,15 @@ class MemoryVault:
 
     async def root_key(self, name: RootKeyName) -> bytes:
         """A 32-byte key of the installation, made at first use."""
-        return self._roots.setdefault(name, new_secret())
+        return self._roots.setdefault(name, self._new_secret("root", name))
 
     async def subject_secrets(self, subjects: Collection[str]) -> Mapping[str, SubjectSecret]:
         """The living secret of each subject, made where there is none (next generation)."""
         for subject in subjects:
             if subject not in self._living:
                 generation = self._erased.get(subject, 0) + 1
-                self._living[subject] = SubjectSecret(subject, generation, new_secret())
+                secret = self._new_secret("subject", subject, str(generation))
+                self._living[subject] = SubjectSecret(subject, generation, secret)
         return {subject: self._living[subject] for subject in subjects}
 
     async def find_subject_secrets(
@@ -47,7 +48,8 @@ class MemoryVault:
     async def reader_secrets(self, readers: Collection[str]) -> Mapping[str, SubjectSecret]:
         """The secret of each reader, made where there is none; generation is always 1."""
         for reader in readers:
-            self._readers.setdefault(reader, SubjectSecret(reader, 1, new_secret()))
+            secret = self._new_secret("reader", reader)
+            self._readers.setdefault(reader, SubjectSecret(reader, 1, secret))
         return {reader: self._readers[reader] for reader in readers}
 
     async def period_secrets(
@@ -56,7 +58,8 @@ class MemoryVault:
         """The secret of each day, made where there is none; a destroyed day is never made again."""
         for day in days:
             if day not in self._days:
-                made = PeriodSecret(new_period_id(), day, new_secret())
+                secret = self._new_secret("period", day.isoformat())
+                made = PeriodSecret(self._new_period_id(day), day, secret)
                 self._days[day] = made.period
                 self._periods[made.period] = made
         return {day: self._periods[self._days[day]] for day in days}
@@ -97,6 +100,14 @@ class MemoryVault:
 
     def forget(self, subjects: Collection[str]) -> None:
         """Drops nothing: every answer comes from where the secrets live."""
+
+    def _new_secret(self, *_what: str) -> bytes:
+        """32 random bytes; a vault that has to make the same ones again overrides it."""
+        return new_secret()
+
+    def _new_period_id(self, _day: date) -> str:
+        """A random id; see `_new_secret`."""
+        return new_period_id()
 
     def _find(self, subject: str, generation: int) -> SubjectSecret | Shredded:
         living = self._living.get(subject)

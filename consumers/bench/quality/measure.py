@@ -1,0 +1,191 @@
+"""The rounds of `dpp bench quality`: every contender in turn, on the same broker and input."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from consumers.bench.benches import Run
+from consumers.bench.quality import quix
+from consumers.bench.quality.contender import CONTENDERS, Job, Report, environment
+from consumers.bench.quality.counting import NotAnswered, Written, settled, until_answered, written
+from consumers.bench.quality.latency import measure_latency
+from consumers.bench.quality.stage import own_topics
+from consumers.bench.quality.world import PARTITIONS, World, opened
+from consumers.bench.result import Findings
+from infra import topics
+from infra.embedded.processes import POLL_SECONDS, spawn, stopping, tail
+from infra.kafka import reader
+from schemas.topics import DISPENSATION_RECEIPTS
+
+_STOP: Final = ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0))
+_MIB: Final = 2**20
+RATE: Final = "submissions/s"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured: submissions of a round, and seconds at each rate of submissions/s.
+
+    `warm_ups` are rounds that do not count: page cache, broker and files are cold in the first.
+    """
+
+    count: int
+    rates: tuple[tuple[int, float], ...]
+    warm_ups: int = 1
+
+    @property
+    def spare(self) -> int:
+        """Submissions that latency takes."""
+        return sum(round(rate * seconds) for rate, seconds in self.rates)
+
+
+FULL: Final = Size(count=10_000, rates=((10, 20.0), (100, 10.0), (1_000, 10.0)))
+
+
+def measure(run: Run) -> Findings:
+    """All rounds at full size.
+
+    Raises:
+        InfrastructureError: a server or Quix Streams is missing, or a contender fails.
+    """
+    return asyncio.run(measure_quality(run, FULL))
+
+
+async def measure_quality(run: Run, size: Size) -> Findings:
+    """Rounds to warm up, then `run.rounds` rounds of all contenders, then latencies."""
+    quix.load()
+    rounds = size.warm_ups + run.rounds
+    findings = Findings()
+    async with opened(run.folder, size.count, size.spare, run.progress) as world:
+        wanted: Written | None = None
+        for number in range(rounds):
+            for place, contender in enumerate(_order(number)):
+                done = number * len(CONTENDERS) + place
+                run.progress("rounds", done, rounds * len(CONTENDERS))
+                counts = number >= size.warm_ups
+                race = _Race(world, contender, number)
+                found = await race.run(findings if counts else None, wanted)
+                wanted = wanted or found
+        run.progress("rounds", rounds * len(CONTENDERS), rounds * len(CONTENDERS))
+        await measure_latency(world, size.rates, run, findings)
+    _conclude(findings)
+    return findings
+
+
+def _order(number: int) -> Iterator[str]:
+    """Another contender begins in each round, so that no place in the row favours one."""
+    names = list(CONTENDERS)
+    turn = number % len(names)
+    yield from names[turn:] + names[:turn]
+
+
+def _conclude(findings: Findings) -> None:
+    for rival, goal in (
+        ("stock_faust", 8.0),
+        ("quix_exactly_once", 1.0),
+        ("quix_at_least_once", None),
+        ("raw_aiokafka", 0.75),
+    ):
+        name = f"engine_vs_{rival}"
+        median = findings.ratio(name, "engine", rival)
+        if goal is not None:
+            findings.at_least(name, goal, median)
+
+
+class _Race:
+    """One contender in one round, in a process of its own, with topics of its own."""
+
+    def __init__(self, world: World, contender: str, number: int) -> None:
+        self._world = world
+        self._contender = contender
+        self._name = f"{contender}-{number}"
+        self._folder = world.folder / "contenders" / self._name
+        self._topics = own_topics(self._name)
+
+    async def run(self, findings: Findings | None, wanted: Written | None) -> Written:
+        """What was written; measured only with `findings`, compared with `wanted`.
+
+        Raises:
+            NotAnswered: the contender ended, was too slow, or wrote something else.
+        """
+        world = self._world
+        self._folder.mkdir(parents=True)
+        await topics.apply(world.settings, partitions=PARTITIONS, topics=self._topics.values())
+        async with reader(world.settings) as reading:
+            await reading.assign_all(self._topics[DISPENSATION_RECEIPTS.name].name)
+            broker = world.broker_seconds()
+            with self._process() as process:
+                last = await until_answered(reading, world.count, lambda: self._alive(process))
+                broker_after = world.broker_seconds()
+                for _ in stopping(process, _STOP):
+                    await asyncio.sleep(POLL_SECONDS)
+        report = self._report()
+        if findings is not None:
+            thousands = world.count / 1_000
+            findings.sample(self._contender, RATE, world.count / (last - report.started_at))
+            self._sample(findings, "cpu", "s/1000", report.cpu_seconds / thousands)
+            if broker is not None and broker_after is not None:
+                used = (broker_after - broker) / thousands
+                self._sample(findings, "broker_cpu", "s/1000", used)
+            self._sample(findings, "peak_memory", "MiB", report.peak_bytes / _MIB)
+        names = [one.name for one in self._topics.values()]
+        return await self._compared(names, wanted)
+
+    def _sample(self, findings: Findings, what: str, unit: str, value: float) -> None:
+        findings.sample(f"{self._contender}_{what}", unit, value)
+
+    async def _compared(self, names: list[str], wanted: Written | None) -> Written:
+        try:
+            if wanted is None:
+                return await written(self._world.settings, names)
+            return await settled(self._world.settings, names, wanted)
+        except NotAnswered as error:
+            raise NotAnswered(f"{self._contender}: {error}.") from None
+
+    @contextmanager
+    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
+        job = Job(
+            contender=self._contender,
+            name=self._name,
+            seed=self._world.seed.hex(),
+            partitions=PARTITIONS,
+            count=self._world.count,
+            report=self._folder / "report.json",
+        )
+        file = self._folder / "job.json"
+        file.write_text(job.model_dump_json(), "utf-8")
+        with self._log.open("wb") as log:
+            process = spawn(
+                [sys.executable, "-m", "consumers.bench.quality.contender", str(file)],
+                folder=self._folder,
+                output=log,
+                at_parents_death=signal.SIGKILL,
+                environment={**os.environ, **environment(self._world.settings, self._folder)},
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "log"
+
+    def _alive(self, process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is not None:
+            raise NotAnswered(f"{self._contender} ended: {tail(self._log)}")
+
+    def _report(self) -> Report:
+        file = self._folder / "report.json"
+        if not file.exists():
+            raise NotAnswered(f"{self._contender} did not end in order: {tail(self._log)}")
+        return Report.model_validate_json(file.read_bytes())

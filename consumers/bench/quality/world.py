@@ -1,0 +1,125 @@
+"""Servers and input of the benchmark: real ones, made once for all rounds and contenders."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from consumers.bench.benches import Progress
+from consumers.bench.quality.stage import SeededVault
+from consumers.simulation.defects import make_plan
+from consumers.simulation.plan import PlannedSubmission
+from consumers.simulation.population import SimulationSize
+from consumers.simulation.publish import interleaved, introduce, send_all, sending
+from consumers.simulation.records import Outgoing, outgoing
+from consumers.stack.office import first_keys, init_office
+from consumers.stack.stack import migration_sources
+from infra import migrations, topics
+from infra.embedded.cluster import EmbeddedInfrastructure
+from infra.embedded.processes import read_pid
+from infra.errors import InfrastructureError
+from infra.keys.kek import load_kek
+from infra.keys.postgres import PostgresVault
+from infra.postgres import pool
+from infra.settings import Settings, load_settings
+
+PARTITIONS: Final = 4
+SEED: Final = 1
+LINES_PER_SUBMISSION: Final = 2.4
+"""Of the simulated year, rounded up."""
+LEFT_OUT: Final = frozenset({"oversize", "no_key", "wrong_partition"})
+"""Damage that is not measured: five mebibytes of noise, and records whose outputs a client that
+partitions by key would put elsewhere, so that bytes could not be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Running servers; `count` submissions are published, `spare` are sealed and wait."""
+
+    settings: Settings
+    folder: Path
+    seed: bytes
+    count: int
+    spare: Sequence[Outgoing]
+
+    def broker_seconds(self) -> float | None:
+        """Processor seconds that the broker has used; None where the system does not tell."""
+        pid = read_pid(self.folder / "kafka" / "broker.pid")
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@asynccontextmanager
+async def opened(folder: Path, count: int, spare: int, progress: Progress) -> AsyncIterator[World]:
+    """Starts broker and database, enrols pharmacies, publishes `count` sealed submissions.
+
+    Raises:
+        InfrastructureError: a server does not start.
+    """
+    progress("broker and database", 0, 0)
+    async with EmbeddedInfrastructure(folder) as running:
+        found = running.endpoints
+        settings = first_keys(
+            load_settings(
+                kafka_bootstrap=found.kafka_bootstrap,
+                postgres_dsn=SecretStr(found.postgres_dsn),
+                vault_dsn=SecretStr(found.vault_dsn),
+                data=folder,
+                log_format="console",
+            )
+        )
+        seed = secrets.token_bytes(32)
+        await _prepare(settings, seed)
+        progress("broker and database", 1, 1)
+        sealed = await _publish(settings, count, spare, progress)
+        yield World(settings, folder, seed, count, sealed)
+
+
+async def _prepare(settings: Settings, seed: bytes) -> None:
+    await topics.apply(settings, partitions=PARTITIONS)
+    await migrations.migrate(migration_sources(settings))
+    async with pool(settings.vault, maximum=2) as connections:
+        # The stage as production runs it opens the same input as the contenders.
+        await PostgresVault(connections, load_kek(settings)).put_intake_key(
+            SeededVault(seed).intake
+        )
+    await init_office(settings)
+
+
+async def _publish(
+    settings: Settings, count: int, spare: int, progress: Progress
+) -> tuple[Outgoing, ...]:
+    step = "sealed submissions"
+    progress(step, 0, 0)
+    lines = round((count + spare) * LINES_PER_SUBMISSION)
+    plan = make_plan(SEED, SimulationSize(lines=max(lines, _SMALLEST)), datetime.now(UTC))
+    planned = [one for one in interleaved(plan) if one.mutation not in LEFT_OUT]
+    if len(planned) < count + spare:
+        raise InfrastructureError(
+            f"The simulated year has {len(planned)} submissions, {count + spare} are needed."
+        )
+    async with sending(settings) as sender:
+        sessions = await introduce(sender, settings, plan)
+        await send_all(
+            sender, planned[:count], sessions, lambda done, total: progress(step, done, total)
+        )
+    now = datetime.now(UTC)
+    return tuple(outgoing(one, sessions, now) for one in _ordinary(planned[count:])[:spare])
+
+
+def _ordinary(planned: Sequence[PlannedSubmission]) -> list[PlannedSubmission]:
+    """Without copies, whose originals are in the input already."""
+    return [one for one in planned if one.mutation == "none"]
+
+
+_SMALLEST: Final = 1_000
+"""Lines of a year in which every kind of defect has its place."""

@@ -1,0 +1,48 @@
+"""The short form of `dpp bench quality`: everything runs once; how fast is not asserted."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from consumers.bench.benches import Run
+from consumers.bench.quality.contender import CONTENDERS
+from consumers.bench.quality.measure import Size, measure_quality
+from consumers.bench.result import Machine, Result
+
+pytestmark = pytest.mark.integration
+SHORT = Size(count=150, rates=((20, 1.0), (1_000, 0.2)), warm_ups=0)
+
+
+@pytest.mark.timeout(240)
+async def test_every_contender_answers_the_same_bytes_and_the_result_has_the_designs_form(
+    tmp_path: Path,
+) -> None:
+    steps: list[str] = []
+    run = Run(1, lambda step, _done, _total: steps.append(step), tmp_path)
+    # Measuring fails unless all of them write equally many records with equal bytes.
+    findings = await measure_quality(run, SHORT)
+    result = findings.result("quality", "0" * 12, Machine(cores=2, memory=1), 1)
+    assert Result.model_validate(json.loads(result.model_dump_json())) == result
+    for contender in CONTENDERS:
+        assert result.results[contender].unit == "submissions/s"
+        assert result.results[contender].min > 0
+        for what in ("cpu", "peak_memory"):
+            assert result.results[f"{contender}_{what}"].min > 0
+    for rate in (20, 1_000):
+        ordered = [result.results[f"latency_{rate}_{p}"].max for p in ("p50", "p95", "p99", "max")]
+        assert ordered == sorted(ordered)
+        assert ordered[0] > 0
+    assert set(result.ratios) == {
+        "engine_vs_stock_faust",
+        "engine_vs_quix_exactly_once",
+        "engine_vs_quix_at_least_once",
+        "engine_vs_raw_aiokafka",
+    }
+    assert {name: goal.goal for name, goal in result.goals.items()} == {
+        "engine_vs_stock_faust": 8.0,
+        "engine_vs_quix_exactly_once": 1.0,
+        "engine_vs_raw_aiokafka": 0.75,
+        "latency_1000_p99": 100.0,
+    }
+    assert len(set(steps)) > 3
