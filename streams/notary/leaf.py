@@ -1,0 +1,129 @@
+"""The canonical bytes of a leaf: one Kafka record, exactly as the broker keeps it.
+
+    "dpp-leaf-v1" · topic · partition · offset · timestamp · key · value · (header name · value)*
+
+Every part is a uint32 big-endian length and that many bytes; the three numbers are 4, 8 and 8
+bytes big-endian. What is absent (a key, a tombstone's value) has the length 0xFFFFFFFF and no
+bytes, so that it differs from what is empty. Headers keep their order. One record has one form,
+and one form is of one record. Source: DESIGN sections 4.3 and 9.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas import topics
+from streams.notary.tiles import MAX_ENTRY_BYTES
+
+MAGIC: Final = b"dpp-leaf-v1"
+LOGGED: Final = (
+    topics.PUBLISHER_REGISTERED.name,
+    topics.PUBLISHER_SESSIONS.name,
+    topics.POLICY_REGISTERED.name,
+    topics.DISPENSATION_RECORDED.name,
+    topics.DISPENSATION_RECEIPTS.name,
+    topics.SUBJECT_REGISTERED.name,
+    topics.SUBJECT_RECEIPTS.name,
+    topics.ACCESS_AUDITED.name,
+)
+"""The topics whose records become leaves; nothing else does."""
+_ABSENT: Final = 0xFFFFFFFF
+_LENGTH: Final = 4
+_FIXED_PARTS: Final = 7
+
+
+class LeafInvalid(Exception):
+    """Bytes are no leaf, or a record has none; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One record: its place, the broker's time in ms since 1970 UTC, and its bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    value: bytes | None
+
+
+def encode(leaf: Leaf) -> bytes:
+    """The leaf's bytes.
+
+    Raises:
+        LeafInvalid: they would be more than an entry bundle can hold.
+    """
+    parts = [
+        MAGIC,
+        leaf.topic.encode(),
+        leaf.partition.to_bytes(4),
+        leaf.offset.to_bytes(8),
+        leaf.timestamp_ms.to_bytes(8),
+        leaf.key,
+        leaf.value,
+    ]
+    for name, value in leaf.headers:
+        parts += (name.encode(), value)
+    pieces: list[bytes] = []
+    for part in parts:
+        if part is None:
+            pieces.append(_ABSENT.to_bytes(_LENGTH))
+        else:
+            pieces += (len(part).to_bytes(_LENGTH), part)
+    data = b"".join(pieces)
+    if len(data) > MAX_ENTRY_BYTES:
+        raise LeafInvalid(f"a leaf has at most {MAX_ENTRY_BYTES} bytes, this one {len(data)}")
+    return data
+
+
+def decode(data: bytes) -> Leaf:
+    """The record in a leaf's bytes.
+
+    Raises:
+        LeafInvalid: they are not what `encode` writes.
+    """
+    parts = _parts(data)
+    if len(parts) < _FIXED_PARTS or len(parts) % 2 == 0 or parts[0] != MAGIC:
+        raise LeafInvalid("these bytes are no leaf of this version")
+    topic, names = _text(parts[1]), [_text(name) for name in parts[_FIXED_PARTS::2]]
+    return Leaf(
+        topic=topic,
+        partition=_number(parts[2], 4),
+        offset=_number(parts[3], 8),
+        timestamp_ms=_number(parts[4], 8),
+        key=parts[5],
+        headers=tuple(zip(names, parts[_FIXED_PARTS + 1 :: 2], strict=True)),
+        value=parts[6],
+    )
+
+
+def _parts(data: bytes) -> list[bytes | None]:
+    parts: list[bytes | None] = []
+    at, end = 0, len(data)
+    while at < end:
+        length, at = int.from_bytes(data[at : at + _LENGTH]), at + _LENGTH
+        if length == _ABSENT:
+            parts.append(None)
+            length = 0
+        else:
+            parts.append(data[at : at + length])
+        at += length
+    if at != end:
+        raise LeafInvalid("the leaf ends inside a part")
+    return parts
+
+
+def _number(part: bytes | None, size: int) -> int:
+    if part is None or len(part) != size:
+        raise LeafInvalid("a number of the leaf has another size")
+    return int.from_bytes(part)
+
+
+def _text(part: bytes | None) -> str:
+    if part is None:
+        raise LeafInvalid("the topic or a header's name is absent")
+    try:
+        return part.decode()
+    except UnicodeDecodeError:
+        raise LeafInvalid("the topic or a header's name is not UTF-8") from None

@@ -1,0 +1,229 @@
+"""The single sequencer: records become leaves, leaves a tree, the tree a signed checkpoint.
+
+Durable before signed. The checkpoint's record in Kafka, written by a fenced transactional
+producer, is what decides: a second sequencer fences the first, and finds the last checkpoint of
+either in the topic before it appends anything. Only then is the checkpoint published as a file.
+
+A crash leaves, at worst, files beyond the last checkpoint (written again) or a decided checkpoint
+without its file (its tiles are durable, so the file is written at the next start).
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from infra.errors import InfrastructureError
+from infra.kafka import (
+    Partition,
+    PartitionReader,
+    Producer,
+    Record,
+    partition_for,
+    producer,
+    reader,
+)
+from infra.settings import Settings
+from schemas.topics import LOG_CHECKPOINTS
+from streams.notary import leaf, metrics, notes, positions
+from streams.notary.directory import CHECKPOINT, LogDirectory
+from streams.notary.leaf import LOGGED, Leaf
+from streams.notary.notes import Checkpoint, Note, NoteInvalid
+from streams.notary.positions import NextOffsets
+from streams.notary.writer import LogWriter
+
+TRANSACTIONAL_ID: Final = "dpp-notary"
+POLL_RECORDS: Final = 8_192
+POLL_SECONDS: Final = 0.25
+LARGEST_BATCH: Final = 32_768
+"""Leaves between two checkpoints at most: some 20 MB, about half a second of work."""
+_LOOK_BACK: Final = 16
+_log = structlog.get_logger(__name__)
+
+
+class SequencerStopped(InfrastructureError):
+    """The sequencer must not go on; the text says why and what to do."""
+
+
+@dataclass(slots=True)
+class SequencerHealth:
+    """What `/readyz` of the notary answers from; `size` is None until the log is open."""
+
+    size: int | None = None
+    published_at: float | None = None
+
+    def snapshot(self) -> dict[str, object]:
+        """JSON-ready."""
+        return {"size": self.size, "published_at": self.published_at}
+
+
+@dataclass(slots=True)
+class _Opened:
+    """What exists between start and stop."""
+
+    sender: Producer
+    reading: PartitionReader
+    writer: LogWriter
+    positions: NextOffsets
+
+
+class Sequencer:
+    """The log named `origin` in `directory`, signed with `key`; `state` is a folder of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: LogDirectory,
+        *,
+        origin: str,
+        key: Ed25519PrivateKey,
+        state: Path,
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._origin = origin
+        self._key = key
+        self._verifier = notes.verifier(origin, key)
+        self._state = state / "positions.json"
+        self.health = SequencerHealth()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Appends records until `stop` is set.
+
+        Raises:
+            SequencerStopped, LogDamaged, Fenced: another sequencer took over, or the log is not
+                in order.
+            InfrastructureError: broker or disk are in trouble; start it again.
+        """
+        async with AsyncExitStack() as stack:
+            opened = await self._open(stack)
+            self.health.size = opened.writer.size
+            while not stop.is_set():
+                records = await _gathered(opened.reading)
+                if records:
+                    await self._commit(opened, records)
+
+    async def _open(self, stack: AsyncExitStack) -> _Opened:
+        """Fence first, then look at what was decided, then open the files at that size."""
+        sender = await stack.enter_async_context(
+            producer(self._settings, transactional_id=TRANSACTIONAL_ID, linger_ms=0)
+        )
+        reading = await stack.enter_async_context(reader(self._settings))
+        decided = await self._last_decided(reading)
+        published = self._directory.checkpoint()
+        checkpoint = self._reconciled(decided, published)
+        writer = await asyncio.to_thread(LogWriter, self._directory, checkpoint)
+        if decided is not None and decided != published:
+            self._directory.write({CHECKPOINT: decided})
+        start = await asyncio.to_thread(
+            positions.load, self._state, writer.size, self._directory.read
+        )
+        await reading.assign_all(*LOGGED, start=start)
+        return _Opened(sender, reading, writer, start)
+
+    async def _last_decided(self, reading: PartitionReader) -> bytes | None:
+        """The last checkpoint of this log in the topic, as written."""
+        count = len(await reading.partitions(LOG_CHECKPOINTS.name))
+        one = Partition(LOG_CHECKPOINTS.name, partition_for(self._origin.encode(), count))
+        begin = (await reading.beginning_offsets([one]))[one]
+        end = (await reading.end_offsets([one]))[one]
+        back = _LOOK_BACK
+        while end > begin:
+            start = max(begin, end - back)
+            await reading.assign({one: start})
+            last: bytes | None = None
+            while await reading.position(one) < end:
+                for record in (await reading.poll()).get(one, []):
+                    last = record.value if record.key == self._origin.encode() else last
+            if last is not None or start == begin:
+                return last
+            back *= 8
+        return None
+
+    def _reconciled(self, decided: bytes | None, published: bytes | None) -> Checkpoint | None:
+        if decided is None and published is not None:
+            raise SequencerStopped(
+                f"The log in {self._directory.folder} has a checkpoint that "
+                f"{LOG_CHECKPOINTS.name} does not know: it belongs to another broker. Nothing was "
+                "appended; name its own folder."
+            )
+        try:
+            last = None if decided is None else notes.open_checkpoint(decided, self._verifier)
+            if published is not None:
+                mine = notes.open_checkpoint(published, self._verifier)
+                if last is None or mine.size > last.size:
+                    raise SequencerStopped(
+                        f"The log in {self._directory.folder} is ahead of {LOG_CHECKPOINTS.name}: "
+                        "one of them was put back to an older state. Nothing was appended."
+                    )
+        except NoteInvalid as error:
+            raise SequencerStopped(
+                f"The last checkpoint of {self._origin} does not open with this key: {error}."
+            ) from None
+        return last
+
+    async def _commit(self, opened: _Opened, records: Sequence[Record]) -> None:
+        """Leaves durable and checked, then the checkpoint decided, then published."""
+        entries = [leaf.encode(_leaf(record)) for record in records]
+        with metrics.PHASE_SECONDS.labels("append").time():
+            await asyncio.to_thread(opened.writer.append, entries)
+        note = self._signed(opened.writer).encode()
+        with metrics.PHASE_SECONDS.labels("decide").time():
+            async with opened.sender.transaction():
+                await opened.sender.send(LOG_CHECKPOINTS.name, note, key=self._origin.encode())
+        with metrics.PHASE_SECONDS.labels("publish").time():
+            await asyncio.to_thread(self._publish, opened, note, records)
+        self._count(opened.writer.size, records)
+
+    def _signed(self, writer: LogWriter) -> str:
+        text = Checkpoint(self._origin, writer.size, writer.root).text
+        return str(Note(text, (notes.sign(text, self._origin, self._key),)))
+
+    def _publish(self, opened: _Opened, note: bytes, records: Sequence[Record]) -> None:
+        self._directory.write({CHECKPOINT: note})
+        opened.writer.published()
+        for record in records:
+            opened.positions[Partition(record.topic, record.partition)] = record.offset + 1
+        positions.save(self._state, opened.writer.size, opened.positions)
+
+    def _count(self, size: int, records: Sequence[Record]) -> None:
+        now = time.time()
+        self.health.size, self.health.published_at = size, now
+        metrics.SIZE.set(size)
+        metrics.CHECKPOINT_TIME.set(now)
+        metrics.BATCH_LEAVES.observe(len(records))
+        for topic in LOGGED:
+            metrics.LEAVES.labels(topic).inc(sum(record.topic == topic for record in records))
+        _log.debug("checkpoint published", size=size, leaves=len(records))
+
+
+async def _gathered(reading: PartitionReader) -> list[Record]:
+    """What has arrived: the first records as soon as they come, more only while they wait."""
+    found: list[Record] = []
+    wait = POLL_SECONDS
+    while len(found) < LARGEST_BATCH:
+        polled = await reading.poll(max_records=POLL_RECORDS, timeout=wait)
+        new = [record for records in polled.values() for record in records]
+        if not new:
+            break
+        found += new
+        wait = 0.0
+    return found
+
+
+def _leaf(record: Record) -> Leaf:
+    return Leaf(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp_ms=record.timestamp_ms,
+        key=record.key,
+        headers=record.headers,
+        value=record.value,
+    )
