@@ -23,6 +23,7 @@ from infra.settings import Settings, SettingsError
 
 CONNECT_SECONDS: Final = 10.0
 REQUEST_MS: Final = 10_000
+_SWALLOWED_SECONDS: Final = 1.0
 
 
 class BrokerUnavailable(InfrastructureError):
@@ -118,4 +119,15 @@ async def start(settings: Settings, client: Any) -> None:
 
 async def stop(client: Any) -> None:
     """Stop a client of any kind: administration clients are closed."""
-    await (client.stop() if hasattr(client, "stop") else client.close())
+    stopping = asyncio.ensure_future(client.stop() if hasattr(client, "stop") else client.close())
+    try:
+        while not stopping.done():
+            await asyncio.wait([stopping], timeout=_SWALLOWED_SECONDS)
+            fetcher = getattr(client, "_fetcher", None)
+            if fetcher is not None and not stopping.done():
+                # aiokafka's fetcher loses the one cancellation that `stop` sends it when it is
+                # just taking over a new assignment, and `stop` then waits for ever.
+                fetcher._fetch_task.cancel()  # noqa: SLF001 - see above
+    finally:
+        stopping.cancel()
+    stopping.result()

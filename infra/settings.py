@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     kek_file: Path | None = None
     """The key-encryption key of the vault: in the environment, or in a file of mode 0600."""
 
+    log_origin: str = Field(default="dpp.local/log", pattern=r"^[^\s+]{1,200}$")
+    """Name of the transparency log and of its key: best its address without a scheme."""
+    log_key_file: Path | None = None
+    """The log's Ed25519 signing key, in a file of mode 0600; only the notary needs it."""
+
     issuers_file: Path | None = None
     """JSON file that pins the token issuers, their keys and algorithms."""
     dev_issuer: bool = False
@@ -126,6 +131,11 @@ class Settings(BaseSettings):
         if self.vault_dsn is not None:
             return self.vault_dsn.get_secret_value()
         return make_conninfo(self.dsn, dbname=VAULT_DATABASE)
+
+    @property
+    def log_folder(self) -> Path:
+        """Folder of the transparency log, exactly as it is served."""
+        return self.data / "log"
 
     @property
     def office_key(self) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from consumers.stack.office import log_key_path
 from consumers.stack.stack import migration_sources
 from infra.kafka import reader
 from infra.keys.kek import load_kek
@@ -24,6 +25,9 @@ from schemas.topics import DISPENSATION_SUBMITTED, SUBJECT_SUBMITTED
 from streams.engine.app import run_stage
 from streams.engine.health import Health
 from streams.engine.stage import Stage
+from streams.intake.keys import SigningKey
+from streams.notary.directory import LogDirectory
+from streams.notary.sequencer import Sequencer
 from streams.quality.stage import QualityStage
 from streams.subject.stage import SubjectStage
 
@@ -98,3 +102,17 @@ async def run_projections(settings: Settings, stop: asyncio.Event) -> None:
         _operated(settings, lambda: (health.ready, health.snapshot()), stop),
     ):
         await follow_projections(settings, stop=stop, vault=vault, health=health)
+
+
+async def run_notary(settings: Settings, stop: asyncio.Event) -> None:
+    """The transparency log: every fact, receipt and access decision becomes a leaf."""
+    sequencer = Sequencer(
+        settings,
+        LogDirectory(settings.log_folder),
+        origin=settings.log_origin,
+        key=SigningKey.load(log_key_path(settings)).private,
+        state=settings.data / "notary",
+    )
+    health = sequencer.health
+    async with _operated(settings, lambda: (health.size is not None, health.snapshot()), stop):
+        await sequencer.run(stop)

@@ -20,6 +20,7 @@ class Part(StrEnum):
     QUALITY = "quality"
     SUBJECT = "subject"
     PROJECTIONS = "projections"
+    NOTARY = "notary"
     API = "api"
 
 
@@ -32,6 +33,7 @@ def _runner(part: Part) -> Runner:
         Part.QUALITY: ("consumers.cli.parts", "run_quality"),
         Part.SUBJECT: ("consumers.cli.parts", "run_subject"),
         Part.PROJECTIONS: ("consumers.cli.parts", "run_projections"),
+        Part.NOTARY: ("consumers.cli.parts", "run_notary"),
         Part.API: ("consumers.api.run", "run_api"),
     }[part]
     runner: Runner = getattr(import_module(module), name)

@@ -46,6 +46,11 @@ def kek_path(settings: Settings) -> Path:
     return settings.data / "keys" / "kek"
 
 
+def log_key_path(settings: Settings) -> Path:
+    """Where the log's private key lies when the settings name no other place."""
+    return settings.log_key_file or settings.data / "keys" / "log.key"
+
+
 def first_keys(settings: Settings) -> Settings:
     """Makes the key files that are missing, and answers settings that point to them.
 
@@ -54,7 +59,11 @@ def first_keys(settings: Settings) -> Settings:
     """
     office = _load_or_make(office_key_path(settings), "office-1")
     _load_or_make(registrar_key_path(settings), "registrar-1")
-    update: dict[str, object] = {"office_public_key": b64encode(office.public_bytes)}
+    _load_or_make(log_key_path(settings), "log-1")
+    update: dict[str, object] = {
+        "office_public_key": b64encode(office.public_bytes),
+        "log_key_file": log_key_path(settings),
+    }
     if settings.kek is None and settings.kek_file is None:
         if not kek_path(settings).exists():
             kek_path(settings).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -80,7 +89,11 @@ async def init_office(settings: Settings) -> list[str]:
     await tables.start()
     try:
         await tables.catch_up()
-        facts = [*_intake_facts(tables, intake.values()), *_registrar_facts(tables, settings)]
+        facts = [
+            *_intake_facts(tables, intake.values()),
+            *_log_facts(tables, settings),
+            *_registrar_facts(tables, settings),
+        ]
     finally:
         await tables.stop()
     async with producer(settings) as sender:
@@ -98,6 +111,14 @@ def _intake_facts(tables: BroadcastTables, keys: Iterable[IntakeKey]) -> list[Pu
         for key in keys
         if key.key_id not in published
     ]
+
+
+def _log_facts(tables: BroadcastTables, settings: Settings) -> list[PublisherFact]:
+    key = SigningKey.load(log_key_path(settings))
+    if key.key_id in {one.key_id for one in tables.backbone_keys("log")}:
+        return []
+    public = b64encode(key.public_bytes)
+    return [BackboneKeyPublished(key_id=key.key_id, purpose="log", public_key=public)]
 
 
 def _registrar_facts(tables: BroadcastTables, settings: Settings) -> list[PublisherFact]:

@@ -92,7 +92,7 @@ class Stack:
         await ensure_sample(settings.dsn)
         await init_office(settings)
         self._settings = settings
-        self._progress("quality stage, subject stage, projections, API")
+        self._progress("quality stage, subject stage, projections, notary, API")
         ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))
         if settings.api_port:
             ports["api"] = settings.api_port

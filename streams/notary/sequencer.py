@@ -3,15 +3,17 @@
 Durable before signed. The checkpoint's record in Kafka, written by a fenced transactional
 producer, is what decides: a second sequencer fences the first, and finds the last checkpoint of
 either in the topic before it appends anything. Only then is the checkpoint published as a file.
+One folder is written by one process at a time, which holds a lock on it until it ends.
 
 A crash leaves, at worst, files beyond the last checkpoint (written again) or a decided checkpoint
 without its file (its tiles are durable, so the file is written at the next start).
 """
 
 import asyncio
+import fcntl
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -90,7 +92,8 @@ class Sequencer:
         self._origin = origin
         self._key = key
         self._verifier = notes.verifier(origin, key)
-        self._state = state / "positions.json"
+        self._state = state
+        self._positions_file = state / "positions.json"
         self.health = SequencerHealth()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -102,6 +105,7 @@ class Sequencer:
             InfrastructureError: broker or disk are in trouble; start it again.
         """
         async with AsyncExitStack() as stack:
+            stack.enter_context(_locked(self._state / "lock"))
             opened = await self._open(stack)
             self.health.size = opened.writer.size
             while not stop.is_set():
@@ -122,7 +126,7 @@ class Sequencer:
         if decided is not None and decided != published:
             self._directory.write({CHECKPOINT: decided})
         start = await asyncio.to_thread(
-            positions.load, self._state, writer.size, self._directory.read
+            positions.load, self._positions_file, writer.size, self._directory.read
         )
         await reading.assign_all(*LOGGED, start=start)
         return _Opened(sender, reading, writer, start)
@@ -190,7 +194,7 @@ class Sequencer:
         opened.writer.published()
         for record in records:
             opened.positions[Partition(record.topic, record.partition)] = record.offset + 1
-        positions.save(self._state, opened.writer.size, opened.positions)
+        positions.save(self._positions_file, opened.writer.size, opened.positions)
 
     def _count(self, size: int, records: Sequence[Record]) -> None:
         now = time.time()
@@ -201,6 +205,19 @@ class Sequencer:
         for topic in LOGGED:
             metrics.LEAVES.labels(topic).inc(sum(record.topic == topic for record in records))
         _log.debug("checkpoint published", size=size, leaves=len(records))
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SequencerStopped(
+                f"Another process holds {file}, and with it the log: it must end first."
+            ) from None
+        yield
 
 
 async def _gathered(reading: PartitionReader) -> list[Record]:

@@ -1,0 +1,238 @@
+"""The sequencer on a real broker: one dense log, in step with Kafka, that nobody can fork."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from infra.kafka import Fenced, Partition, producer, reader
+from infra.settings import Settings
+from streams.notary import leaf, notes, sequencer, tiles, tree
+from streams.notary.directory import LogDirectory
+from streams.notary.leaf import LOGGED
+from streams.notary.sequencer import Sequencer, SequencerStopped
+
+pytestmark = [pytest.mark.integration]
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+class Notary:
+    """One log of the test's own: its name, its folder, and its sequencer when it runs."""
+
+    def __init__(self, settings: Settings, folder: Path, origin: str) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.origin = origin
+        self.directory = LogDirectory(folder / "log")
+
+    def sequencer(self) -> Sequencer:
+        return Sequencer(
+            self.settings, self.directory, origin=self.origin, key=KEY, state=self.folder
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Sequencer]:
+        stop = asyncio.Event()
+        one = self.sequencer()
+        work = asyncio.create_task(one.run(stop))
+        try:
+            yield one
+        finally:
+            stop.set()
+            await work
+
+    async def until(self, size: int) -> list[leaf.Leaf]:
+        async with asyncio.timeout(30):
+            while self.size() < size:  # noqa: ASYNC110 - the file is what readers see
+                await asyncio.sleep(0.02)
+        return self.leaves()
+
+    def size(self) -> int:
+        data = self.directory.checkpoint()
+        return 0 if data is None else self.opened(data).size
+
+    def opened(self, data: bytes) -> notes.Checkpoint:
+        return notes.open_checkpoint(data, notes.verifier(self.origin, KEY))
+
+    def leaves(self) -> list[leaf.Leaf]:
+        """Every leaf, after checking that the entries give the checkpoint's root."""
+        data = self.directory.checkpoint()
+        assert data is not None
+        checkpoint = self.opened(data)
+        entries: list[bytes] = []
+        for index in range(-(-checkpoint.size // 256)):
+            width = tiles.width_at(checkpoint.size, 0, index)
+            bundle = self.directory.read(tiles.bundle_path(index, width))
+            entries += tiles.unpack(bundle, width)
+        hashes = [tree.leaf_hash(entry) for entry in entries]
+
+        def nodes(height: int, index: int) -> bytes:
+            return tiles.subtree(b"".join(hashes[index << height : (index + 1) << height]))
+
+        assert tree.root_of(checkpoint.size, nodes) == checkpoint.root
+        return [leaf.decode(entry) for entry in entries]
+
+
+@pytest.fixture
+def notary(topics_applied: Settings, tmp_path: Path, topic: str) -> Notary:
+    return Notary(topics_applied, tmp_path, f"{topic}.example/log")
+
+
+async def publish(settings: Settings, count: int, *, name: str) -> None:
+    async with producer(settings) as sender:
+        futures = [
+            await sender.enqueue(
+                LOGGED[number % len(LOGGED)],
+                b"%d of " % number + name.encode(),
+                key=b"key %d" % (number % 7),
+                headers=(("ce_id", b"%d" % number),),
+            )
+            for number in range(count)
+        ]
+        await asyncio.gather(*futures)
+
+
+async def in_kafka(settings: Settings) -> dict[Partition, list[int]]:
+    """The offsets of every record of the logged topics, by partition."""
+    found: dict[Partition, list[int]] = {}
+    async with reader(settings) as reading:
+        await reading.assign_all(*LOGGED)
+        ends = await reading.end_offsets(reading.assigned)
+        while await reading.positions() != ends:
+            for place, records in (await reading.poll()).items():
+                found.setdefault(place, []).extend(record.offset for record in records)
+    return found
+
+
+def offsets(leaves: list[leaf.Leaf]) -> dict[Partition, list[int]]:
+    found: dict[Partition, list[int]] = {}
+    for one in leaves:
+        found.setdefault(Partition(one.topic, one.partition), []).append(one.offset)
+    return found
+
+
+async def everything(notary: Notary) -> list[leaf.Leaf]:
+    wanted = sum(map(len, (await in_kafka(notary.settings)).values()))
+    return await notary.until(wanted)
+
+
+async def test_the_log_holds_every_record_once_in_order_and_goes_on_after_a_stop(
+    notary: Notary,
+) -> None:
+    await publish(notary.settings, 700, name=notary.origin)
+    async with notary.running():
+        await everything(notary)
+    await publish(notary.settings, 300, name=notary.origin)
+    async with notary.running():
+        leaves = await everything(notary)
+
+    assert offsets(leaves) == await in_kafka(notary.settings)
+    mine = [one for one in leaves if one.value and one.value.endswith(notary.origin.encode())]
+    assert len(mine) == 1_000
+    assert all(one.key and one.headers for one in mine)
+
+
+async def test_positions_that_are_lost_are_read_from_the_leaves(notary: Notary) -> None:
+    await publish(notary.settings, 40, name=notary.origin)
+    async with notary.running():
+        await everything(notary)
+    (notary.folder / "positions.json").write_bytes(b"torn")
+    await publish(notary.settings, 40, name=notary.origin)
+    async with notary.running():
+        leaves = await everything(notary)
+    assert offsets(leaves) == await in_kafka(notary.settings)
+
+
+async def test_a_checkpoint_that_was_decided_but_not_published_is_published_at_the_next_start(
+    notary: Notary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(notary.settings, 40, name=notary.origin)
+
+    def dies(*_: object) -> None:
+        raise OSError("as if killed here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sequencer, "_publish", dies)
+        with pytest.raises(OSError, match="as if killed"):
+            await notary.sequencer().run(asyncio.Event())
+    assert notary.size() == 0
+    async with notary.running():
+        leaves = await everything(notary)
+    assert offsets(leaves) == await in_kafka(notary.settings)
+
+
+async def test_what_was_written_but_not_decided_is_written_again(
+    notary: Notary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(notary.settings, 400, name=notary.origin)
+
+    def dies(*_: object) -> str:
+        raise OSError("as if killed here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sequencer, "_signed", dies)
+        with pytest.raises(OSError, match="as if killed"):
+            await notary.sequencer().run(asyncio.Event())
+    async with notary.running():
+        leaves = await everything(notary)
+    assert offsets(leaves) == await in_kafka(notary.settings)
+
+
+async def test_a_second_sequencer_with_a_copy_fences_the_first_and_the_log_does_not_fork(
+    notary: Notary, tmp_path: Path
+) -> None:
+    first = asyncio.create_task(notary.sequencer().run(asyncio.Event()))
+    await everything(notary)
+    shutil.copytree(notary.directory.folder, tmp_path / "standby" / "log")
+    standby = Notary(notary.settings, tmp_path / "standby", notary.origin)
+    async with standby.running() as second:
+        async with asyncio.timeout(20):
+            while second.health.size is None:  # noqa: ASYNC110 - health has no event
+                await asyncio.sleep(0.02)
+        await publish(notary.settings, 50, name=notary.origin)
+        with pytest.raises(Fenced):
+            await first
+        leaves = await everything(standby)
+    assert offsets(leaves) == await in_kafka(notary.settings)
+    decided = notary.directory.checkpoint()
+    assert decided is not None
+    assert notary.opened(decided).size < standby.size()
+
+
+async def test_one_folder_has_one_sequencer_bad(notary: Notary) -> None:
+    await publish(notary.settings, 5, name=notary.origin)
+    async with notary.running():
+        await everything(notary)
+        with pytest.raises(SequencerStopped, match="must end first"):
+            await notary.sequencer().run(asyncio.Event())
+
+
+async def test_a_folder_that_was_put_back_is_not_appended_to_bad(notary: Notary) -> None:
+    await publish(notary.settings, 20, name=notary.origin)
+    async with notary.running():
+        await everything(notary)
+    notary.directory = LogDirectory(notary.folder / "another")
+    with pytest.raises(Exception, match=r"restore the log|has no file"):
+        await notary.sequencer().run(asyncio.Event())
+
+
+async def test_a_log_of_another_key_or_broker_is_not_appended_to_bad(
+    notary: Notary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(notary.settings, 20, name=notary.origin)
+    async with notary.running():
+        await everything(notary)
+    other = Notary(notary.settings, notary.folder, "other." + notary.origin)
+    with pytest.raises(SequencerStopped, match="belongs to another broker"):
+        await other.sequencer().run(asyncio.Event())
+    monkeypatch.setattr("tests.integration.test_notary.KEY", Ed25519PrivateKey.generate())
+    with pytest.raises(SequencerStopped, match="does not open with this key"):
+        await notary.sequencer().run(asyncio.Event())
+
+
+def test_the_poll_is_short_enough_for_a_checkpoint_each_second() -> None:
+    assert sequencer.POLL_SECONDS < 0.5
