@@ -1,0 +1,1 @@
+"""What auditors run: the log recomputed from its bytes, proofs made and checked."""

@@ -1,0 +1,58 @@
+"""Finds a record in a log, and makes the proof that it is there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streams.notary import leaf, notes, proofs, tiles, tree
+from streams.notary.directory import CHECKPOINT, Read
+from streams.notary.leaf import Leaf
+from streams.notary.notes import Verifier
+from streams.notary.proofs import InclusionProof
+from streams.notary.tiles import WIDTH
+
+Matches = Callable[[Leaf], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A leaf's bytes, and the proof's file."""
+
+    index: int
+    entry: bytes
+    proof: bytes
+
+
+def at_place(topic: str, partition: int, offset: int) -> Matches:
+    """Whether a leaf is the record at that place in Kafka."""
+    return lambda one: (one.topic, one.partition, one.offset) == (topic, partition, offset)
+
+
+def by_id(ce_id: str) -> Matches:
+    """Whether a leaf is the event of that id: a fact's, a receipt's or an access decision's."""
+    wanted = ("ce_id", ce_id.encode())
+    return lambda one: wanted in one.headers
+
+
+def prove(read: Read, log: Verifier, matches: Matches) -> Proven | None:
+    """The newest leaf that matches, proven under the published checkpoint; None if none does.
+
+    The path is checked against the checkpoint before it is given out.
+
+    Raises:
+        NoteInvalid: the checkpoint is not the log's.
+        LogUnavailable, BundleInvalid, LeafInvalid: files are missing or damaged.
+        ProofInvalid: the log's files do not give its own root.
+    """
+    note = read(CHECKPOINT)
+    size = notes.open_checkpoint(note, log).size
+    for index in range(-(-size // WIDTH) - 1, -1, -1):
+        width = tiles.width_at(size, 0, index)
+        entries = tiles.unpack(read(tiles.bundle_path(index, width)), width)
+        for at in range(width - 1, -1, -1):
+            if matches(leaf.decode(entries[at])):
+                number = index * WIDTH + at
+                nodes = tiles.nodes_from(size, lambda tile: read(tile.path))
+                proof = InclusionProof(number, tree.inclusion_proof(number, size, nodes), note)
+                proofs.check(proof, entries[at], log)
+                return Proven(number, entries[at], proofs.write(proof))
+    return None

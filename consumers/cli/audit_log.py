@@ -1,0 +1,212 @@
+"""`dpp audit verify|prove|check` and `dpp log vkey`: the log, checked from outside."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from consumers.audit import prove as proving
+from consumers.audit.source import opened
+from consumers.audit.verify import Memory, Verification, memory_from, saved_memory
+from consumers.audit.verify import verify as verify_log
+from consumers.cli.infra_commands import Json
+from consumers.cli.output import Exit, console, fail, one_sentence, print_json
+from consumers.cli.progress import shown
+from consumers.stack.office import log_key_path
+from infra.settings import load_settings
+from streams.intake.keys import SigningKey
+from streams.notary import leaf, notes, proofs
+from streams.notary.leaf import LeafInvalid
+from streams.notary.notes import NoteInvalid, Verifier
+from streams.notary.tiles import BundleInvalid
+from streams.notary.tree import ProofInvalid
+
+app = typer.Typer(help="The transparency log's public side.", no_args_is_help=True)
+_MEMORY: Final = "memory.json"
+
+Place = Annotated[str, typer.Argument(help="The log's folder, or its address.", metavar="LOG")]
+Vkey = Annotated[str, typer.Option("--vkey", help="The log's key: dpp log vkey prints it.")]
+Witnesses = Annotated[
+    list[str] | None, typer.Option("--witness", help="A witness's key; may be repeated.")
+]
+Needed = Annotated[int, typer.Option("--witnesses", min=0, help="How many must have cosigned.")]
+Token = Annotated[
+    str | None,
+    typer.Option("--token", envvar="DPP_AUDIT_TOKEN", help="An auditor's token, over HTTP."),
+]
+
+
+@app.callback()
+def log() -> None:
+    """The transparency log's public side."""
+
+
+@app.command()
+def vkey(as_json: Json = False) -> None:
+    """Prints the log's verifier key, which auditors pin."""
+    with one_sentence():
+        settings = load_settings()
+        key = SigningKey.load(log_key_path(settings))
+        text = str(notes.verifier(settings.log_origin, key.private))
+    if as_json:
+        print_json({"vkey": text})
+    else:
+        typer.echo(text)
+
+
+def verify(  # noqa: PLR0917 - typer passes options by name
+    place: Place,
+    key: Vkey,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Folder of what is remembered: checkpoints seen, how far it was read."),
+    ] = None,
+    witness: Witnesses = None,
+    witnesses: Needed = 0,
+    token: Token = None,
+    plain: Annotated[bool, typer.Option("--plain", help="No colours, no bars.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Recomputes a log from its bytes; with --keep, against every checkpoint seen before.
+
+    Exit code 0: it holds; 1: it does not, and the first bad leaf is named; 2: a key or option has
+    another form; 3: the log cannot be read.
+    """
+    known, others = _verifier(key), [_verifier(one) for one in witness or ()]
+    screen = console(plain=plain)
+    memory = _remembered(keep)
+    with one_sentence(), shown(screen, silent=as_json) as told, opened(place, token) as read:
+        found = verify_log(read, known, memory, witnesses=others, needed=witnesses, progress=told)
+        if keep is not None and found.holds:
+            _remember(keep, memory)
+    if as_json:
+        print_json(_as_json(found))
+    elif found.fault is None and found.checkpoint is not None:
+        screen.print(f"It holds: {found.checkpoint.size} leaves, {found.since} verified before.")
+    elif found.fault is not None:
+        screen.print(f"It does not hold ({found.fault.kind}): {found.fault.sentence}")
+    raise typer.Exit(Exit.OK if found.holds else Exit.UNEXPECTED)
+
+
+def prove(  # noqa: PLR0917 - typer passes options by name
+    place: Place,
+    key: Vkey,
+    output: Annotated[Path, typer.Option(help="New file of the proof; the leaf goes beside it.")],
+    ce_id: Annotated[str | None, typer.Option("--id", help="The event's id.")] = None,
+    at: Annotated[str | None, typer.Option(help="Its place, as TOPIC/PARTITION/OFFSET.")] = None,
+    token: Token = None,
+    as_json: Json = False,
+) -> None:
+    """Makes the proof that a fact, receipt, registration or access decision is in the log."""
+    known = _verifier(key)
+    if (ce_id is None) == (at is None):
+        fail("Name the record by --id or by --at.", Exit.USAGE)
+    matches = proving.by_id(ce_id) if ce_id is not None else _placed(at or "")
+    with one_sentence(), opened(place, token) as read:
+        try:
+            found = proving.prove(read, known, matches)
+        except (NoteInvalid, BundleInvalid, LeafInvalid, ProofInvalid) as error:
+            fail(f"The log does not hold: {error}. Run dpp audit verify.", Exit.UNEXPECTED)
+            raise
+        if found is None:
+            fail("The log has no such record yet.", Exit.UNEXPECTED)
+            raise typer.Exit(Exit.UNEXPECTED)
+        output.write_bytes(found.proof)
+        beside = output.with_suffix(".leaf")
+        beside.write_bytes(found.entry)
+    if as_json:
+        print_json({"index": found.index, "proof": str(output), "leaf": str(beside)})
+    else:
+        console().print(f"Leaf {found.index}: {output} proves {beside}.")
+
+
+def check(  # noqa: PLR0917 - typer passes options by name
+    proof: Annotated[Path, typer.Argument(help="The proof's file.", exists=True)],
+    entry: Annotated[Path, typer.Argument(help="The leaf's file.", exists=True)],
+    key: Vkey,
+    witness: Witnesses = None,
+    witnesses: Needed = 0,
+    as_json: Json = False,
+) -> None:
+    """Checks a proof with nothing but the log's key, and says what record it is of."""
+    known, others = _verifier(key), [_verifier(one) for one in witness or ()]
+    try:
+        data = entry.read_bytes()
+        read = proofs.read(proof.read_bytes())
+        checkpoint = proofs.check(read, data, known, others, needed=witnesses)
+        record = leaf.decode(data)
+    except (ProofInvalid, NoteInvalid, LeafInvalid) as error:
+        fail(f"Not proven: {error}.", Exit.UNEXPECTED)
+        raise
+    told = {
+        "index": read.index,
+        "size": checkpoint.size,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+    }
+    if as_json:
+        print_json(told)
+    else:
+        console().print(
+            f"Proven: {record.topic}[{record.partition}]@{record.offset} is leaf {read.index} of "
+            f"{checkpoint.size}."
+        )
+
+
+def _verifier(text: str) -> Verifier:
+    try:
+        return notes.parse_verifier(text)
+    except NoteInvalid as error:
+        fail(f"This is no verifier key: {error}.", Exit.USAGE)
+        raise
+
+
+def _placed(text: str) -> proving.Matches:
+    topic, _, numbers = text.partition("/")
+    with suppress(ValueError):
+        partition, offset = (int(number) for number in numbers.split("/"))
+        return proving.at_place(topic, partition, offset)
+    fail("--at is TOPIC/PARTITION/OFFSET.", Exit.USAGE)
+    raise typer.Exit(Exit.USAGE)
+
+
+def _remembered(folder: Path | None) -> Memory:
+    if folder is None or not (folder / _MEMORY).exists():
+        return Memory()
+    try:
+        return memory_from(json.loads((folder / _MEMORY).read_bytes()))
+    except (ValueError, KeyError, TypeError):
+        fail(
+            f"{folder / _MEMORY} is damaged: without it no rollback or fork would be noticed. "
+            "Put it back from a copy, or begin in a new folder.",
+            Exit.UNEXPECTED,
+        )
+        raise
+
+
+def _remember(folder: Path, memory: Memory) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / f"{_MEMORY}.new"
+    beside.write_text(json.dumps(saved_memory(memory)))
+    beside.rename(folder / _MEMORY)
+
+
+def _as_json(found: Verification) -> dict[str, object]:
+    fault = found.fault
+    return {
+        "holds": found.holds,
+        "size": found.checkpoint.size if found.checkpoint else None,
+        "root": found.checkpoint.root.hex() if found.checkpoint else None,
+        "verified_before": found.since,
+        "fault": None
+        if fault is None
+        else {
+            "kind": fault.kind,
+            "sentence": fault.sentence,
+            "leaf": fault.leaf,
+            "path": fault.path,
+        },
+    }
