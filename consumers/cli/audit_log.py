@@ -8,7 +8,6 @@ from typing import Annotated, Final
 import typer
 
 from consumers.audit import prove as proving
-from consumers.audit.source import opened
 from consumers.audit.verify import Memory, Verification, memory_from, saved_memory
 from consumers.audit.verify import verify as verify_log
 from consumers.cli.infra_commands import Json
@@ -18,6 +17,7 @@ from consumers.stack.office import log_key_path
 from infra.settings import load_settings
 from streams.intake.keys import SigningKey
 from streams.notary import leaf, notes, proofs
+from streams.notary.directory import LogDirectory
 from streams.notary.leaf import LeafInvalid
 from streams.notary.notes import NoteInvalid, Verifier
 from streams.notary.tiles import BundleInvalid
@@ -26,16 +26,14 @@ from streams.notary.tree import ProofInvalid
 app = typer.Typer(help="The transparency log's public side.", no_args_is_help=True)
 _MEMORY: Final = "memory.json"
 
-Place = Annotated[str, typer.Argument(help="The log's folder, or its address.", metavar="LOG")]
+Place = Annotated[
+    Path, typer.Argument(help="The log's folder.", metavar="LOG", exists=True, file_okay=False)
+]
 Vkey = Annotated[str, typer.Option("--vkey", help="The log's key: dpp log vkey prints it.")]
 Witnesses = Annotated[
     list[str] | None, typer.Option("--witness", help="A witness's key; may be repeated.")
 ]
 Needed = Annotated[int, typer.Option("--witnesses", min=0, help="How many must have cosigned.")]
-Token = Annotated[
-    str | None,
-    typer.Option("--token", envvar="DPP_AUDIT_TOKEN", help="An auditor's token, over HTTP."),
-]
 
 
 @app.callback()
@@ -65,7 +63,6 @@ def verify(  # noqa: PLR0917 - typer passes options by name
     ] = None,
     witness: Witnesses = None,
     witnesses: Needed = 0,
-    token: Token = None,
     plain: Annotated[bool, typer.Option("--plain", help="No colours, no bars.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -77,7 +74,8 @@ def verify(  # noqa: PLR0917 - typer passes options by name
     known, others = _verifier(key), [_verifier(one) for one in witness or ()]
     screen = console(plain=plain)
     memory = _remembered(keep)
-    with one_sentence(), shown(screen, silent=as_json) as told, opened(place, token) as read:
+    with one_sentence(), shown(screen, silent=as_json) as told:
+        read = LogDirectory(place).read
         found = verify_log(read, known, memory, witnesses=others, needed=witnesses, progress=told)
         if keep is not None and found.holds:
             _remember(keep, memory)
@@ -96,7 +94,6 @@ def prove(  # noqa: PLR0917 - typer passes options by name
     output: Annotated[Path, typer.Option(help="New file of the proof; the leaf goes beside it.")],
     ce_id: Annotated[str | None, typer.Option("--id", help="The event's id.")] = None,
     at: Annotated[str | None, typer.Option(help="Its place, as TOPIC/PARTITION/OFFSET.")] = None,
-    token: Token = None,
     as_json: Json = False,
 ) -> None:
     """Makes the proof that a fact, receipt, registration or access decision is in the log."""
@@ -104,9 +101,9 @@ def prove(  # noqa: PLR0917 - typer passes options by name
     if (ce_id is None) == (at is None):
         fail("Name the record by --id or by --at.", Exit.USAGE)
     matches = proving.by_id(ce_id) if ce_id is not None else _placed(at or "")
-    with one_sentence(), opened(place, token) as read:
+    with one_sentence():
         try:
-            found = proving.prove(read, known, matches)
+            found = proving.prove(LogDirectory(place).read, known, matches)
         except (NoteInvalid, BundleInvalid, LeafInvalid, ProofInvalid) as error:
             fail(f"The log does not hold: {error}. Run dpp audit verify.", Exit.UNEXPECTED)
             raise

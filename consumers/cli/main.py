@@ -3,6 +3,7 @@
 import typer
 
 from consumers.cli import (
+    audit_log,
     bench,
     catalogue,
     config,
@@ -30,6 +31,7 @@ app.add_typer(office.app, name="office")
 app.command("keygen")(office.keygen)
 app.add_typer(config.app, name="config")
 app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(audit_log.app, name="log")
 app.add_typer(quality.app, name="quality")
 app.add_typer(bench.app, name="bench")
 app.command("run")(run.run)

@@ -14,6 +14,7 @@ from consumers.demo.cast import personas
 from consumers.demo.checks import Checks
 from consumers.demo.portal import Portal
 from consumers.demo.reading import Readers, Told
+from consumers.demo.transparency import transparency
 from consumers.simulation.population import SimulationSize
 from consumers.simulation.simulate import Progress, Simulated, Year, plan_year, simulate
 from consumers.stack.stack import PERSONAS_FILE, Stack
@@ -85,6 +86,10 @@ async def _read(
         ("consent is withdrawn", readers.withdrawing),
         ("a visit at the counter", lambda: readers.counter(stack.settings, stack.api_url)),
         ("the access log", readers.access_log),
+        (
+            "the transparency log",
+            lambda: transparency(stack.settings, cast.patient.niss, checks),
+        ),
     )
     for what, step in steps:
         progress(what, 0, 0)

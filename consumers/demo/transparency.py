@@ -1,0 +1,74 @@
+"""What an auditor does with the demo's log: verify it, prove an access, notice an altered byte."""
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from consumers.audit.prove import Proven, at_place, prove
+from consumers.audit.verify import Memory, verify
+from consumers.demo.checks import Checks
+from consumers.stack.office import log_key_path
+from infra.kafka import Partition, partition_for, reader
+from infra.keys.kek import load_kek
+from infra.keys.postgres import PostgresVault
+from infra.postgres import pool
+from infra.settings import Settings
+from schemas.sealing.pseudonym import subject_pseudonym
+from schemas.topics import ACCESS_AUDITED
+from streams.intake.keys import SigningKey
+from streams.notary import leaf, notes, proofs, tiles
+from streams.notary.directory import LogDirectory
+from streams.notary.notes import Verifier
+
+WAIT_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 0.2
+
+
+async def transparency(settings: Settings, patient: str, checks: Checks) -> None:
+    """Verifies the log, proves the newest access to a patient, and flips one byte of a copy."""
+    async with pool(settings.vault, maximum=1) as connections:
+        vault = PostgresVault(connections, load_kek(settings))
+        subject = subject_pseudonym(await vault.root_key("pseudonym"), patient)
+    key = SigningKey.load(log_key_path(settings))
+    log = notes.verifier(settings.log_origin, key.private)
+    proven = await _newest_access(settings, subject, log)
+    opened = proofs.check(proofs.read(proven.proof), proven.entry, log)
+    checks.expect("the newest access is proven in the log", True, opened.size > proven.index)
+    record = leaf.decode(proven.entry)
+    checks.expect("and it is of this patient", subject.encode(), record.key)
+    found = await asyncio.to_thread(verify, LogDirectory(settings.log_folder).read, log, Memory())
+    checks.expect("the whole log holds", None, found.fault and found.fault.sentence)
+    altered = await asyncio.to_thread(_altered, settings.log_folder, log, proven.index)
+    checks.expect("one altered byte is noticed, at its leaf", ("entry", proven.index), altered)
+
+
+async def _newest_access(settings: Settings, subject: str, log: Verifier) -> Proven:
+    """Waits until the log has the last access decision of the subject's partition."""
+    async with reader(settings) as reading:
+        count = len(await reading.partitions(ACCESS_AUDITED.name))
+        one = Partition(ACCESS_AUDITED.name, partition_for(subject.encode(), count))
+        last = (await reading.end_offsets([one]))[one] - 1
+    read = LogDirectory(settings.log_folder).read
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            found = await asyncio.to_thread(prove, read, log, at_place(*one, last))
+            if found is not None:
+                return found
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _altered(log_folder: Path, log: Verifier, index: int) -> tuple[str, int | None] | None:
+    """What an auditor says of a copy in which one byte of that leaf's entry is another."""
+    with tempfile.TemporaryDirectory(prefix="dpp-log-") as folder:
+        copy = shutil.copytree(log_folder, Path(folder) / "log")
+        size = notes.open_checkpoint((copy / "checkpoint").read_bytes(), log).size
+        bundle, at = divmod(index, tiles.WIDTH)
+        width = tiles.width_at(size, 0, bundle)
+        file = copy / tiles.bundle_path(bundle, width)
+        entries = tiles.unpack(file.read_bytes(), width)
+        entries[at] = entries[at][:-1] + bytes([entries[at][-1] ^ 1])
+        file.write_bytes(tiles.pack(entries))
+        fault = verify(LogDirectory(copy).read, log, Memory()).fault
+    return None if fault is None else (fault.kind, fault.leaf)
