@@ -24,6 +24,7 @@ from streams.notary.tiles import BundleInvalid
 from streams.notary.tree import ProofInvalid
 
 app = typer.Typer(help="The transparency log's public side.", no_args_is_help=True)
+audit_app = typer.Typer(help="Audits of the log.", no_args_is_help=True)
 _MEMORY: Final = "memory.json"
 
 Place = Annotated[
@@ -54,6 +55,7 @@ def vkey(as_json: Json = False) -> None:
         typer.echo(text)
 
 
+@audit_app.command()
 def verify(  # noqa: PLR0917 - typer passes options by name
     place: Place,
     key: Vkey,
@@ -88,6 +90,7 @@ def verify(  # noqa: PLR0917 - typer passes options by name
     raise typer.Exit(Exit.OK if found.holds else Exit.UNEXPECTED)
 
 
+@audit_app.command()
 def prove(  # noqa: PLR0917 - typer passes options by name
     place: Place,
     key: Vkey,
@@ -119,6 +122,7 @@ def prove(  # noqa: PLR0917 - typer passes options by name
         console().print(f"Leaf {found.index}: {output} proves {beside}.")
 
 
+@audit_app.command()
 def check(  # noqa: PLR0917 - typer passes options by name
     proof: Annotated[Path, typer.Argument(help="The proof's file.", exists=True)],
     entry: Annotated[Path, typer.Argument(help="The leaf's file.", exists=True)],
