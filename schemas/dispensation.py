@@ -25,6 +25,9 @@ MAX_OUTPUT_BYTES: Final = 60 * 1024
 MAX_LINES: Final = 100
 
 Version = Annotated[int, Field(ge=1, le=1_000_000)]
+Scan = Annotated[str, Field(min_length=1, max_length=256)]
+"""A barcode as the scanner gave it; U+001D (GS) stands for FNC1."""
+DayMoment = Literal["morning", "noon", "evening", "bedtime"]
 
 
 class SubmittedPatient(Model):
@@ -81,6 +84,24 @@ class Posology(Model):
     text: Text
 
 
+class Regimen(Model):
+    """How the patient is to take the product, in figures; with words (`Posology`) or instead.
+
+    `quantity` is a decimal number of `unit`s at a time, such as `0.5` tablet; `begin` and `end` are
+    days (YYYY-MM-DD), both included. Source: SMC administrationInstructions.
+    """
+
+    quantity: ShortText
+    unit: ShortText
+    times_per_day: Annotated[int, Field(ge=1, le=48)] | None = None
+    moments: tuple[DayMoment, ...] | None = None
+    every_days: Annotated[int, Field(ge=1, le=366)] | None = None
+    as_needed: bool | None = None
+    begin: ShortText | None = None
+    end: ShortText | None = None
+    route: ShortText | None = None
+
+
 class Prescription(Model):
     """Present when the line was dispensed on a prescription."""
 
@@ -91,7 +112,11 @@ class Prescription(Model):
 
 
 class SubmittedLine(Model):
-    """One dispensed product. Negative `units` return the line that `returns` names."""
+    """One dispensed product. Negative `units` return the line that `returns` names.
+
+    `expiry` is YYYY-MM-DD, YYYY-MM or, as in a barcode, YYMMDD. `scan` is the pack's GS1 barcode:
+    it gives batch, expiry and GTIN where they are not given, and is itself not kept.
+    """
 
     dguid: ShortText
     product: Product
@@ -102,6 +127,9 @@ class SubmittedLine(Model):
     batch: ShortText | None = None
     expiry: ShortText | None = None
     motivation: Text | None = None
+    regimen: Regimen | None = None
+    gtin: ShortText | None = None
+    scan: Scan | None = None
 
 
 class CorrectedLine(SubmittedLine):
@@ -158,6 +186,8 @@ class LineContent(Model):
     batch: ShortText | None = None
     expiry: ShortText | None = None
     motivation: Text | None = None
+    regimen: Regimen | None = None
+    gtin: ShortText | None = None
 
 
 class RevocationContent(Model):

@@ -1,13 +1,13 @@
 """Versioned policy data: what the rules of quality control and of access refer to.
 
 A version is chosen by the append time of what is decided, never by a worker's clock, and every
-outcome names it. The first version of each policy ships with the code (`schemas/policies/`); later
+outcome names it. The first versions of each policy ship with the code (`schemas/policies/`); later
 ones are facts of `dpp.policy.registered` signed by the office. Source: DESIGN sections 2, 3, 6, 8.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Annotated, Final, Literal
 
@@ -17,6 +17,8 @@ from schemas.model import Instant, Model, ShortText
 from schemas.receipts import Severity
 from schemas.subject import LinkType, PartyKind
 
+_ATC_LEVELS: Final = (7, 5, 4, 3, 1)
+"""Lengths of an ATC code and of the groups above it, the narrowest first."""
 POLICY_REGISTERED: Final = "be.dpp.policy.registered.v1"
 MIN_NOTICE_MINUTES: Final = 10
 """A policy registered with less notice than this before it takes effect is refused."""
@@ -36,23 +38,99 @@ HistoryField = Literal[
     "expiry",
     "motivation",
 ]
+ProductCode = Annotated[str, Field(pattern=r"^[0-9]{7}$")]
+Units = Annotated[int, Field(ge=1)]
 Months = Annotated[int, Field(ge=1, le=120)]
 
 
+class CodeRange(Model):
+    """Product codes from `first` to `last`, both included."""
+
+    first: ProductCode
+    last: ProductCode
+
+
+class CodeFilter(Model):
+    """Which product codes stay out of the record.
+
+    A code is black or white by a list or by a range. A black one is filtered; of a code that is
+    both, `precedence` decides; one that is neither passes.
+    """
+
+    white: tuple[ProductCode, ...] = ()
+    black: tuple[ProductCode, ...] = ()
+    white_ranges: tuple[CodeRange, ...] = ()
+    black_ranges: tuple[CodeRange, ...] = ()
+    precedence: Literal["white", "black"] = "white"
+
+    def removes(self, code: str) -> bool:
+        """Whether a code of seven digits is filtered."""
+        if code not in self._blacks and not _within(code, self.black_ranges):
+            return False
+        if self.precedence == "black":
+            return True
+        return code not in self._whites and not _within(code, self.white_ranges)
+
+    @cached_property
+    def _blacks(self) -> frozenset[str]:
+        return frozenset(self.black)
+
+    @cached_property
+    def _whites(self) -> frozenset[str]:
+        return frozenset(self.white)
+
+
+class ProductFilter(Model):
+    """The filter of products, and that of codes of preparations (formulas)."""
+
+    products: CodeFilter = CodeFilter()
+    preparations: CodeFilter = CodeFilter()
+
+
+class Wording(Model):
+    """What to tell a person about a code, where the text that ships with the code is replaced."""
+
+    fr: ShortText
+    nl: ShortText
+    de: ShortText
+    en: ShortText
+
+
 class QualityPolicy(Model):
-    """Limits and severities of quality control; `severities` overrides a rule's own by code."""
+    """Limits and severities of quality control; `severities` overrides a rule's own by code.
+
+    Optional members came with later versions; their defaults leave earlier versions as they were.
+    """
 
     policy: Literal["quality"] = "quality"
     retention_months: Months
     """A delivery older than this many calendar months is refused."""
     future_tolerance_seconds: Annotated[int, Field(ge=0, le=86_400)]
-    units_max: Annotated[int, Field(ge=1)]
+    units_max: Units
     """More units than this, in absolute value, are implausible."""
     late_after_days: Annotated[int, Field(ge=1)]
     severities: dict[str, Severity] = Field(default_factory=dict)
     penalties: dict[str, Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=dict)
     """What a warning takes off the line's quality score of 100."""
     default_penalty: Annotated[int, Field(ge=0, le=100)] = 10
+    units_max_by_cnk: dict[str, Units] = Field(default_factory=dict)
+    """Limits of single products, which come before those by ATC."""
+    units_max_by_atc: dict[str, Units] = Field(default_factory=dict)
+    """Limits by ATC code or its beginning; the longest that fits holds, then `units_max`."""
+    catalogue: ShortText | None = None
+    """The version of the medicines catalogue by which product codes are known; None asks none."""
+    product_filter: ProductFilter | None = None
+    texts: dict[str, Wording] = Field(default_factory=dict)
+    """Texts by code, in place of those that ship with the code."""
+
+    def units_limit(self, cnk: str, atc: str) -> int:
+        """The number of units above which a product's are implausible; `atc` may be empty."""
+        found = self.units_max_by_cnk.get(cnk)
+        if found is None and self.units_max_by_atc:
+            prefixes = (atc[:length] for length in _ATC_LEVELS)
+            limits = (self.units_max_by_atc.get(prefix) for prefix in prefixes if prefix)
+            found = next((limit for limit in limits if limit is not None), None)
+        return self.units_max if found is None else found
 
 
 class ReaderRule(Model):
@@ -85,12 +163,39 @@ class PolicyVersion(Model):
     valid_from: Instant
     data: Annotated[QualityPolicy | AccessPolicy, Field(discriminator="policy")]
 
+    @property
+    def quality(self) -> QualityPolicy:
+        """The data of a version of the quality policy.
+
+        Raises:
+            TypeError: it is a version of another policy.
+        """
+        if not isinstance(self.data, QualityPolicy):
+            raise TypeError(f"{self.version} is no version of the quality policy")
+        return self.data
+
+    @property
+    def number(self) -> int:
+        """The number in the version's name: later versions of a policy have higher ones."""
+        return int(self.version.partition("/")[2])
+
 
 @cache
+def shipped(name: PolicyName) -> tuple[PolicyVersion, ...]:
+    """The versions that ship with the code, the first one first."""
+    folder = resources.files("schemas") / "policies"
+    files = [file for file in folder.iterdir() if file.name.startswith(f"{name}-")]
+    versions = [PolicyVersion.read(file.read_bytes()) for file in files]
+    return tuple(sorted(versions, key=lambda version: version.number))
+
+
 def baseline(name: PolicyName) -> PolicyVersion:
-    """The version that ships with the code and holds until another takes effect."""
-    path = resources.files("schemas") / "policies" / f"{name}-1.json"
-    return PolicyVersion.read(path.read_bytes())
+    """The last of the versions that ship with the code."""
+    return shipped(name)[-1]
+
+
+def _within(code: str, ranges: tuple[CodeRange, ...]) -> bool:
+    return any(one.first <= code <= one.last for one in ranges)
 
 
 def effective(versions: Iterable[PolicyVersion], at: datetime) -> PolicyVersion:

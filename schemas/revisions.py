@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-REVISIONS: Final[Mapping[str, int]] = MappingProxyType({})
+REVISIONS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "be.dpp.dispensation.correct.v1": 2,
+        "be.dpp.dispensation.register.v1": 2,
+        "be.dpp.policy.registered.v1": 2,
+        "be.dpp.sealed.line-content.v1": 2,
+    }
+)
 
 
 def revision(type_: str) -> int:

@@ -51,6 +51,8 @@ _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _OPENING = frozenset(b"[{")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL_ESCAPED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1c\x1e\x1f]")
+"""An escape may name U+001D: it separates the fields of a GS1 scan, and every reader holds it."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DOUBTFUL_ESCAPE = re.compile(rb"\\(?:[bf]|u(?:00[01]|[dD][89a-fA-F]))")
 _ANY_NONZERO = re.compile("[1-9]")
@@ -202,7 +204,7 @@ def _check_strings(value: object) -> None:
 
 
 def _check_string(text: str) -> None:
-    if _CONTROL.search(text):
+    if _CONTROL_ESCAPED.search(text):
         raise MalformedJson("control_character", "an escape in a string names one")
     if not text.isascii() and _SURROGATE.search(text):
         raise MalformedJson("surrogate", "an escape in a string names half a pair")

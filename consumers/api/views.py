@@ -6,7 +6,7 @@ A line whose subject or day secret is gone is left out and counted as unreadable
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,7 +14,7 @@ from consumers.api import metrics
 from consumers.api.ports import Product as CatalogueEntry
 from projections.queries import HistoryRow
 from schemas.audit import PositionUsed
-from schemas.dispensation import LineContent, Posology, Prescription, Product
+from schemas.dispensation import LineContent, Posology, Prescription, Product, Regimen
 from schemas.keyvault import KeyVault, PeriodSecret, SubjectSecret
 from schemas.policy import HistoryField
 from schemas.sealing import SealBroken, b64encode
@@ -32,6 +32,10 @@ class ProductView(BaseModel):
     pack: str | None = None
     detail: dict[str, Any] | None = None
     """Compounds, formula or description of a product that has no CNK."""
+
+
+_SHOWN_WITH: Final[dict[str, HistoryField]] = {"regimen": "posology", "gtin": "batch"}
+"""Members of a line that policies do not name: who sees the one sees the other."""
 
 
 class LineView(BaseModel):
@@ -53,6 +57,8 @@ class LineView(BaseModel):
     batch: str | None = None
     expiry: str | None = None
     motivation: str | None = None
+    regimen: Regimen | None = None
+    gtin: str | None = None
 
 
 class WindowView(BaseModel):
@@ -141,6 +147,9 @@ def _line(
     products: Mapping[str, CatalogueEntry],
 ) -> LineView:
     shown: dict[str, Any] = {name: getattr(content, name) for name in fields}
+    for name, with_field in _SHOWN_WITH.items():
+        if with_field in fields:
+            shown[name] = getattr(content, name)
     if "product" in shown:
         shown["product"] = _product(content.product, products)
     return LineView(

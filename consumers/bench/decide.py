@@ -10,16 +10,17 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from consumers.bench.benches import Run
 from consumers.bench.result import Findings
 from schemas import brussels, topics
+from schemas.catalogue import CatalogueEntry
 from schemas.dispensation import REGISTER, RegisterBody
 from schemas.identifiers import cnk, guid, nihdi, niss
 from schemas.keyvault import PeriodSecret, SubjectSecret
-from schemas.policy import PolicyVersion, QualityPolicy, baseline
+from schemas.policy import PolicyVersion, baseline
 from schemas.sealing.pseudonym import subject_pseudonym
 from streams.engine.stage import Submission
 from streams.quality import decide, inspection
@@ -35,6 +36,10 @@ LINES: Final = 3
 _PHARMACY: Final = "80000551"
 _NOW: Final = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 _PSEUDONYM_KEY: Final = bytes(range(32))
+_ENTRY: Final = CatalogueEntry(
+    "1000007", date(2013, 1, 1), atc="C09CA08", status="authorized", environments=("P",)
+)
+"""What the catalogue is taken to say of every product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +136,15 @@ def _gathered(visits: Sequence[Visit], prepared: Mapping[int, Prepared]) -> Gath
 
 
 def _inspect(one: Visit, policy: PolicyVersion) -> Inspection:
-    if not isinstance(policy.data, QualityPolicy):
-        raise TypeError("the baseline of quality control is another policy's")
+    body = inspection.read(one.attributes.type, one.body, policy)
+    if isinstance(body, Inspection):
+        raise TypeError("a visit of the benchmark is malformed")
     return inspection.inspect(
-        one.attributes.type,
-        one.body,
-        policy=policy.data,
+        body,
+        policy=policy,
         appended_at=one.submission.appended_at,
         pseudonym_key=_PSEUDONYM_KEY,
+        known=dict.fromkeys(inspection.product_codes(body), (_ENTRY,)),
     )
 
 

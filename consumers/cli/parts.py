@@ -10,6 +10,8 @@ from typing import Any
 
 from consumers.stack.office import log_key_path
 from consumers.stack.stack import migration_sources
+from infra.catalogue.cache import CachedCatalogue
+from infra.catalogue.postgres import PostgresCatalogue
 from infra.kafka import reader
 from infra.keys.kek import load_kek
 from infra.keys.postgres import PostgresVault
@@ -85,7 +87,13 @@ async def _run_stage(
 
 async def run_quality(settings: Settings, stop: asyncio.Event) -> None:
     """The quality stage: submissions in; facts, receipts and dead letters out."""
-    await _run_stage(settings, stop, QualityStage, DISPENSATION_SUBMITTED.name)
+    async with pool(settings.dsn, maximum=2) as connections:
+        catalogue = CachedCatalogue(PostgresCatalogue(connections))
+
+        def make(tables: BroadcastTables, vault: KeyVault, partitions: int) -> QualityStage:
+            return QualityStage(tables, vault, catalogue, partitions)
+
+        await _run_stage(settings, stop, make, DISPENSATION_SUBMITTED.name)
 
 
 async def run_subject(settings: Settings, stop: asyncio.Event) -> None:

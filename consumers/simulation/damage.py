@@ -39,11 +39,11 @@ def damaged(
     return plant
 
 
-def malformed(kind: str, alter: Callable[[bytes], bytes]) -> Plant:
+def malformed(kind: str, alter: Callable[[bytes], bytes], code: str = "BODY_MALFORMED") -> Plant:
     """A plant: a body that is not the agreed JSON comes first, the right one follows."""
 
     def plant(planner: Planner, host: Draft) -> None:
-        draft = planner.barred(kind, host.visit, host.place - _BEFORE, "BODY_MALFORMED")
+        draft = planner.barred(kind, host.visit, host.place - _BEFORE, code)
         draft.body = alter(draft.body)
         planner.add(draft)
 
@@ -98,6 +98,18 @@ def number_for_text(body: bytes) -> bytes:
 def member_missing(body: bytes) -> bytes:
     """No visit."""
     return body.replace(b'"sguid":', b'"visit":', 1)
+
+
+def nobody(body: bytes) -> bytes:
+    """Nobody."""
+    return body.replace(b'"patient":', b'"person":', 1)
+
+
+def two(body: bytes) -> bytes:
+    """Two patients in one submission."""
+    return body.replace(b'"patient":', b'"patient":[{"niss":"00000000097"},', 1).replace(
+        b',"delivered_at"', b'],"delivered_at"', 1
+    )
 
 
 def too_large(planner: Planner, host: Draft) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from consumers.simulation import damage, faults, steps
 from consumers.simulation.damage import Plant, damaged, malformed
 from consumers.simulation.drafting import Draft, Planner, finish
+from consumers.simulation.faults import preparation, spoilt
 from consumers.simulation.plan import Plan, Stream
 from consumers.simulation.population import (
     CAST,
@@ -17,7 +18,7 @@ from consumers.simulation.population import (
     seeded,
 )
 from consumers.simulation.year import Visit, new_guid, visits
-from schemas.policy import QualityPolicy, baseline
+from schemas.policy import baseline
 
 RECENT_DAYS: Final = 150
 """The demo's patient has its own corrections and revocation within so many days."""
@@ -42,6 +43,80 @@ class Kind:
         return wanted if self.most is None else min(wanted, self.most)
 
 
+NOBODY: Final = {"prescription": {"on_substance_name": False}}
+PREPARATIONS: Final = (
+    Kind(
+        "preparation of nothing",
+        0.001,
+        spoilt("nothing", "MAGISTRAL_EMPTY", {"product": {"kind": "magistral"}}, "rejected"),
+    ),
+    Kind(
+        "preparation twice told",
+        0.0005,
+        preparation("twice_told", "MAGISTRAL_AMBIGUOUS", {"text": "the same in words"}),
+    ),
+    Kind(
+        "preparation without form",
+        0.0005,
+        preparation("no_form", "GALENIC_FORM_MISSING", {"galenic_form": None}),
+    ),
+    Kind(
+        "ingredients out of order",
+        0.0005,
+        preparation("disorder", "COMPOUND_ORDER_DOUBTFUL", {"second": {"order": 1}}),
+    ),
+    Kind(
+        "ingredient unnamed",
+        0.0005,
+        preparation("unnamed", "COMPOUND_UNNAMED", {"second": {"cnk": None}}),
+    ),
+    Kind(
+        "ingredient unknown",
+        0.0005,
+        preparation("unknown", "COMPOUND_CNK_UNKNOWN", {"second": {"cnk": "9000001"}}),
+    ),
+    Kind(
+        "ingredient unmeasured",
+        0.0005,
+        preparation("unmeasured", "COMPOUND_QUANTITY_DOUBTFUL", {"second": {"quantity": "some"}}),
+    ),
+    Kind(
+        "code in words",
+        0.0005,
+        spoilt(
+            "code_in_words",
+            "UNREGISTERED_DOUBTFUL",
+            {"product": {"kind": "unregistered", "description": "1484229"}},
+        ),
+    ),
+)
+"""Products that are doubtful in what is said of them."""
+PACKS: Final = (
+    Kind(
+        "regimen",
+        0.0005,
+        spoilt(
+            "regimen",
+            "REGIMEN_DOUBTFUL",
+            {"regimen": {"quantity": "0", "unit": "tablet", "times_per_day": 2}},
+        ),
+    ),
+    Kind("expired", 0.0005, spoilt("expired", "PRODUCT_EXPIRED", {"expiry": "2019-12"})),
+    Kind("expiry", 0.0005, spoilt("expiry", "EXPIRY_INVALID", {"expiry": "12/2040"})),
+    Kind("batch", 0.0005, spoilt("batch", "BATCH_DOUBTFUL", {"batch": "lot 12"})),
+    Kind("GTIN", 0.0005, spoilt("gtin", "GTIN_INVALID", {"gtin": "5412345000014"})),
+    Kind("barcode", 0.0005, spoilt("scan", "SCAN_INVALID", {"scan": "541234500001"})),
+    Kind(
+        "barcode that differs",
+        0.0005,
+        spoilt(
+            "scan_differs",
+            "SCAN_DIFFERS",
+            {"batch": "B8", "scan": "]d201054123450000131740123110B7"},
+        ),
+    ),
+)
+"""Doubtful packs and regimens, recorded with a warning."""
 KINDS: Final = (
     Kind("correction", 0.02, steps.correction),
     Kind("correction twice", 0.003, steps.correction_twice),
@@ -56,11 +131,14 @@ KINDS: Final = (
     Kind("revocation of an unknown line", 0.001, steps.revocation_unknown),
     Kind("revocation of a stale version", 0.001, steps.revocation_stale),
     Kind("revocation naming another patient", 0.001, steps.revocation_other_patient),
+    Kind("revocation naming another visit", 0.001, steps.revocation_other_visit),
     Kind("return", 0.008, steps.returned),
     Kind("return of an unknown line", 0.001, steps.return_unknown),
     Kind("return that names no line", 0.001, steps.return_unnamed),
     Kind("return with positive units", 0.001, steps.return_positive),
     Kind("return of another patient's line", 0.001, steps.return_other_patient),
+    Kind("return of another product", 0.001, steps.return_of_another_product),
+    Kind("return of too many", 0.001, steps.return_too_many),
     Kind("line replay", 0.004, steps.line_replay),
     Kind("line replay with a new line", 0.002, steps.line_replay_with_new),
     Kind("line conflict", 0.004, steps.line_conflict),
@@ -69,10 +147,19 @@ KINDS: Final = (
     Kind("delivery in the future", 0.003, faults.delivery_in_future),
     Kind("delivery too old", 0.003, faults.delivery_too_old),
     Kind("product code", 0.006, faults.product_code),
+    Kind("product unknown", 0.002, faults.product_unknown),
+    Kind("product filtered", 0.002, faults.filtered),
+    Kind("nothing but filtered", 0.001, faults.all_filtered),
+    *PREPARATIONS,
     Kind("ingredient code", 0.001, faults.ingredient_code),
     Kind("units zero", 0.004, faults.units_zero),
     Kind("units implausible", 0.004, faults.units_implausible),
     Kind("prescriber", 0.004, faults.prescriber),
+    Kind("prescriber missing", 0.002, spoilt("no_prescriber", "PRESCRIBER_MISSING", NOBODY)),
+    *PACKS,
+    Kind("sex", 0.001, faults.other_sex),
+    Kind("birth date", 0.001, faults.patient("birth_date", "BIRTH_DATE_DOUBTFUL", birth_date="x")),
+    Kind("number of nobody", 0.001, faults.nobodys_number),
     Kind("prescription", 0.004, faults.prescription),
     Kind("line identifier", 0.001, faults.line_guid),
     Kind("line twice", 0.001, faults.line_twice),
@@ -93,6 +180,8 @@ KINDS: Final = (
     Kind("lone surrogate", 0.0005, malformed("body_surrogate", damage.surrogate)),
     Kind("number for text", 0.0005, malformed("body_number_for_text", damage.number_for_text)),
     Kind("member missing", 0.0005, malformed("body_member_missing", damage.member_missing)),
+    Kind("no patient", 0.001, malformed("body_nobody", damage.nobody, "PATIENT_MISSING")),
+    Kind("two patients", 0.001, malformed("body_two", damage.two, "MULTIPLE_PATIENTS")),
     Kind("depth 20,000", 0.0002, malformed("body_too_deep", damage.too_deep)),
     Kind("depth 100,000", 0.0002, damage.too_large, most=3),
     Kind("flipped bit", 0.001, damaged("seal_flipped_bit", "flipped_bit", "SEAL_BROKEN")),
@@ -143,9 +232,7 @@ def make_plan(seed: int, size: SimulationSize, now: datetime) -> Plan:
     Raises:
         ValueError: a size too small to plant every kind once.
     """
-    policy = baseline("quality").data
-    if not isinstance(policy, QualityPolicy):
-        raise TypeError("the policy named quality is not quality control's")
+    policy = baseline("quality").quality
     population = populate(seed, size)
     planner = Planner(
         seeded(seed, now.isoformat(), "defects"),

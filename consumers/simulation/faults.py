@@ -8,12 +8,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from consumers.simulation.damage import Plant
 from consumers.simulation.drafting import Draft, Planner, first_line, settle
 from consumers.simulation.plan import ExpectedLine
 from consumers.simulation.year import new_guid
-from schemas.dispensation import MAX_LINES, MedicinalProduct, SubmittedLine
+from schemas.dispensation import MAX_LINES, MedicinalProduct, SubmittedLine, SubmittedPatient
+from schemas.identifiers import niss
 from schemas.receipts import LineResult
 
+PRESCRIBER: Final = "10000106001"
+UNASSIGNED: Final = niss.with_check_digits("700000999", False)
+FILTERED: Final = MedicinalProduct(cnk="0005017")
+"""A code in a black range of the filter that ships with the code."""
 _MOST_TIMES_TOO_MANY: Final = 5
 _OLD_DAYS: Final = (400, 700)
 _BELOW: Final = 0.5
@@ -53,7 +59,7 @@ def delivery_too_old(planner: Planner, host: Draft) -> None:
 
 def product_code(planner: Planner, host: Draft) -> None:
     """The check digit of a product code is wrong."""
-    bad = f"{planner.rng.randrange(10**6):06d}"
+    bad = f"{planner.rng.randrange(10**5, 10**6)}"
     product = MedicinalProduct(cnk=bad + str((_luhn(bad) + planner.rng.randint(1, 9)) % 10))
     _spoil(
         planner, host, "product_code", {"product": product}, result="rejected", code="CNK_INVALID"
@@ -93,6 +99,67 @@ def units_implausible(planner: Planner, host: Draft) -> None:
     )
 
 
+def spoilt(
+    kind: str, code: str, update: Mapping[str, object], result: LineResult = "recorded"
+) -> Plant:
+    """A plant: the last line of the host is changed, and has this result for this code."""
+
+    def plant(planner: Planner, host: Draft) -> None:
+        _spoil(planner, host, kind, update, result=result, code=code)
+
+    return plant
+
+
+def preparation(kind: str, code: str, change: Mapping[str, object]) -> Plant:
+    """A plant: a doubtful preparation of two ingredients, recorded with a warning.
+
+    `change` is of the preparation; its member `second` is of the second ingredient.
+    """
+    first = {"order": 1, "cnk": "0525337", "quantity": "5 g"}
+    second = {"order": 2, "cnk": "0552125", "quantity": "95 g", **_part(change.get("second"))}
+    product = {
+        "kind": "magistral",
+        "compounds": (first, second),
+        "galenic_form": "cream",
+        **{name: value for name, value in change.items() if name != "second"},
+    }
+    return spoilt(kind, code, {"product": product})
+
+
+def patient(kind: str, code: str, **members: str) -> Plant:
+    """A plant: what is said of the patient is doubtful, and all lines are recorded."""
+
+    def plant(_planner: Planner, host: Draft) -> None:
+        body = host.visit.body
+        said = SubmittedPatient.model_validate({**body.patient.model_dump(), **members})
+        host.kind = kind
+        host.body = body.model_copy(update={"patient": said}).write()
+        codes = tuple(sorted({*host.expected.codes, code}))
+        host.expected = replace(host.expected, codes=codes)
+
+    return plant
+
+
+def other_sex(planner: Planner, host: Draft) -> None:
+    """The sex is another one than the patient's number says."""
+    sex = "male" if host.visit.person.sex == "female" else "female"
+    patient("other_sex", "SEX_DOUBTFUL", sex=sex)(planner, host)
+
+
+def nobodys_number(planner: Planner, host: Draft) -> None:
+    """A number that is given to nobody, and nothing delivered: a training account left on."""
+    person = replace(host.visit.person, niss=UNASSIGNED)
+    line = first_line(host).model_copy(update={"dguid": new_guid(planner.rng), "units": 0})
+    visit = replace(host.visit, person=person, lines=(line,), sguid=new_guid(planner.rng))
+    late = planner.lateness(visit.delivered_at)
+    draft = planner.refused(
+        "nobodys_number", visit, planner.later(host), "NISS_NOT_ASSIGNED", *late
+    )
+    lines = (ExpectedLine(line.dguid, "rejected", ("UNITS_ZERO",)),)
+    draft.expected = replace(draft.expected, lines=lines)
+    planner.add(draft)
+
+
 def prescriber(planner: Planner, host: Draft) -> None:
     """The prescriber's number is none, recorded with a warning."""
     update = {"prescription": {"prescriber": "10000107001", "on_substance_name": False}}
@@ -101,8 +168,37 @@ def prescriber(planner: Planner, host: Draft) -> None:
 
 def prescription(planner: Planner, host: Draft) -> None:
     """The identifier of the prescription is none, recorded with a warning."""
-    update = {"prescription": {"rid": "BEP012ABOI", "on_substance_name": False}}
+    update = {"prescription": {"prescriber": PRESCRIBER, "rid": "BEP012ABOI"}}
     _spoil(planner, host, "prescription", update, result="recorded", code="RID_INVALID")
+
+
+def product_unknown(planner: Planner, host: Draft) -> None:
+    """A code that passes its check and that no catalogue knows, recorded with a warning."""
+    first6 = f"{planner.rng.randrange(900_000, 10**6)}"
+    product = MedicinalProduct(cnk=first6 + str(_luhn(first6)))
+    update = {"product": product}
+    _spoil(planner, host, "product_unknown", update, result="recorded", code="CNK_UNKNOWN")
+
+
+def filtered(planner: Planner, host: Draft) -> None:
+    """A product that does not belong in the record, beside lines that do."""
+    line = SubmittedLine(dguid=new_guid(planner.rng), product=FILTERED, units=1)
+    lines = host.expected.lines
+    host.kind = "filtered"
+    host.visit = replace(host.visit, lines=(*host.visit.lines, line))
+    host.body = host.visit.body.write()
+    settle(planner, host, (*lines, ExpectedLine(line.dguid, "rejected", ("PRODUCT_FILTERED",))))
+
+
+def all_filtered(planner: Planner, host: Draft) -> None:
+    """Nothing but products that do not belong in the record; the real visit follows."""
+    line = SubmittedLine(dguid=new_guid(planner.rng), product=FILTERED, units=2)
+    visit = replace(host.visit, lines=(line,))
+    late = planner.lateness(visit.delivered_at)
+    draft = planner.refused("all_filtered", visit, host.place - _BELOW, "ALL_LINES_FILTERED", *late)
+    lines = (ExpectedLine(line.dguid, "rejected", ("PRODUCT_FILTERED",)),)
+    draft.expected = replace(draft.expected, lines=lines)
+    planner.add(draft)
 
 
 def line_guid(planner: Planner, host: Draft) -> None:
@@ -159,6 +255,10 @@ def _spoil(
     host.body = host.visit.body.write()
     after = ExpectedLine(None if no_guid else last.dguid, result, (code,))
     settle(planner, host, (*host.expected.lines[:-1], after))
+
+
+def _part(change: object) -> dict[str, object]:
+    return dict(change) if isinstance(change, Mapping) else {}
 
 
 def _misdated(planner: Planner, host: Draft, moment: datetime, kind: str, code: str) -> None:

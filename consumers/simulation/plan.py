@@ -146,11 +146,36 @@ class Counts:
 
 WARNINGS = frozenset(
     {
+        "NISS_NOT_ASSIGNED",
+        "BIRTH_DATE_DOUBTFUL",
+        "SEX_DOUBTFUL",
         "LATE_ARRIVAL",
+        "CNK_UNKNOWN",
+        "CNK_NOT_VALID_THEN",
+        "CNK_SUSPENDED",
+        "CNK_REVOKED",
+        "CNK_NOT_PUBLIC",
+        "UNREGISTERED_DOUBTFUL",
+        "MAGISTRAL_AMBIGUOUS",
+        "GALENIC_FORM_MISSING",
+        "COMPOUND_ORDER_DOUBTFUL",
+        "COMPOUND_UNNAMED",
         "COMPOUND_CNK_INVALID",
+        "COMPOUND_CNK_UNKNOWN",
+        "COMPOUND_QUANTITY_DOUBTFUL",
         "UNITS_IMPLAUSIBLE",
+        "PRESCRIBER_MISSING",
         "PRESCRIBER_INVALID",
         "RID_INVALID",
+        "REGIMEN_DOUBTFUL",
+        "BATCH_DOUBTFUL",
+        "EXPIRY_INVALID",
+        "PRODUCT_EXPIRED",
+        "GTIN_INVALID",
+        "SCAN_INVALID",
+        "SCAN_DIFFERS",
+        "PRODUCT_REPEATED",
+        "RETURN_NOT_COMPARED",
     }
 )
 """Codes that warn under the policy that ships with the code; every other one refuses."""

@@ -5,6 +5,7 @@ on, so that what is planted here meets no other plant.
 """
 
 from dataclasses import replace
+from typing import Final
 
 from consumers.simulation.drafting import Draft, Planner, first_line, outcome_of, registered, settle
 from consumers.simulation.plan import Effect, ExpectedLine, ExpectedReceipt, Status
@@ -15,11 +16,16 @@ from schemas.dispensation import (
     REVOKE,
     CorrectBody,
     CorrectedLine,
+    MedicinalProduct,
+    Product,
     RevokeBody,
     SubmittedLine,
     SubmittedPatient,
+    UnregisteredProduct,
 )
 from schemas.receipts import LineResult
+
+ANOTHER: Final = "1484229"
 
 
 def correction(planner: Planner, host: Draft) -> None:
@@ -132,6 +138,30 @@ def return_other_patient(planner: Planner, host: Draft) -> None:
     _bring_back(planner, host, "return_invalid", -1, dguid, "RETURN_INVALID", person=person)
 
 
+def return_of_another_product(planner: Planner, host: Draft) -> None:
+    """A return of a product that the line did not deliver."""
+    line = first_line(host)
+    other = UnregisteredProduct(description="Tisane")
+    product = MedicinalProduct(cnk=ANOTHER) if line.product.kind != "cnk" else other
+    code = "RETURN_PRODUCT_DIFFERS"
+    _bring_back(planner, host, "return_invalid", -1, line.dguid, code, product=product)
+
+
+def return_too_many(planner: Planner, host: Draft) -> None:
+    """A line comes back whole, and then once more."""
+    line = first_line(host)
+    first = _bring_back(planner, host, "return", -line.units, line.dguid)
+    second = _bring_back(planner, host, "return_invalid", -1, line.dguid, "RETURN_TOO_MANY")
+    second.place = second.slot = first.place + 0.1
+
+
+def revocation_other_visit(planner: Planner, host: Draft) -> None:
+    """A revocation names another visit than the line's."""
+    draft = _revoke(planner, host, "revocation_other_visit", "rejected", "VISIT_MISMATCH")
+    body = RevokeBody.read(draft.body)
+    draft.body = body.model_copy(update={"sguid": new_guid(planner.rng)}).write()
+
+
 def line_replay(planner: Planner, host: Draft) -> None:
     """The same lines come again in a new message."""
     again = planner.accepted("line_replay", host.visit, planner.later(host))
@@ -142,13 +172,14 @@ def line_replay(planner: Planner, host: Draft) -> None:
 
 
 def line_replay_with_new(planner: Planner, host: Draft) -> None:
-    """The same lines come again together with one that was forgotten."""
+    """The same lines come again with one that was forgotten; it is like another, so doubtful."""
     forgotten = first_line(host).model_copy(update={"dguid": new_guid(planner.rng)})
     visit = replace(host.visit, lines=(*host.visit.lines, forgotten))
     again = planner.accepted("line_replay_with_new", visit, planner.later(host))
     known = tuple(ExpectedLine(line.dguid, "duplicate") for line in host.visit.lines)
     again.expected = replace(
-        again.expected, lines=(*known, ExpectedLine(forgotten.dguid, "recorded"))
+        again.expected,
+        lines=(*known, ExpectedLine(forgotten.dguid, "recorded", ("PRODUCT_REPEATED",))),
     )
     again.effects = (registered(visit, forgotten),)
     planner.add(again)
@@ -172,9 +203,13 @@ def _bring_back(
     returns: str | None,
     *codes: str,
     person: Person | None = None,
-) -> None:
+    product: Product | None = None,
+) -> Draft:
     line = SubmittedLine(
-        dguid=new_guid(planner.rng), product=first_line(host).product, units=units, returns=returns
+        dguid=new_guid(planner.rng),
+        product=product or first_line(host).product,
+        units=units,
+        returns=returns,
     )
     visit = Visit(
         pharmacy=host.visit.pharmacy,
@@ -186,6 +221,7 @@ def _bring_back(
     draft = planner.add(planner.accepted(kind, visit, planner.later(host)))
     result: LineResult = "rejected" if codes else "recorded"
     settle(planner, draft, (ExpectedLine(line.dguid, result, codes),))
+    return draft
 
 
 def _correct(

@@ -144,6 +144,7 @@ class _Patient:
         self._rng = rng
         self._person = person
         self._calendar = calendar
+        self._minutes: set[datetime] = set()
         self._physicians = [one.nihdi for one in rng.sample(population.physicians, 2)]
 
     def year(self, target: int) -> list[Visit]:
@@ -176,10 +177,30 @@ class _Patient:
         return Visit(
             pharmacy=home if at_home else self._rng.choice(others),
             person=self._person,
-            delivered_at=self._calendar.moment(self._rng, day),
+            delivered_at=self._moment(day),
             sguid=new_guid(self._rng),
-            lines=tuple(self._line(medicine) for medicine in medicines),
+            lines=self._lines(medicines),
         )
+
+    def _moment(self, day: int) -> datetime:
+        """A moment in a minute of its own: the same product twice in one would be doubtful."""
+        while True:
+            moment = self._calendar.moment(self._rng, day)
+            minute = moment.replace(second=0, microsecond=0)
+            if minute not in self._minutes:
+                self._minutes.add(minute)
+                return moment
+
+    def _lines(self, medicines: list[Medicine]) -> tuple[SubmittedLine, ...]:
+        """A line for each medicine, no two of one product."""
+        made: list[SubmittedLine] = []
+        for medicine in medicines:
+            line = self._line(medicine)
+            if any(line.product == other.product for other in made):
+                own = MedicinalProduct(cnk=medicine.cnk)
+                line = line.model_copy(update={"product": own})
+            made.append(line)
+        return tuple(made)
 
     def _line(self, medicine: Medicine) -> SubmittedLine:
         rng = self._rng

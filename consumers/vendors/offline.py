@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from consumers.catalogue.sample import sample_catalogue
 from consumers.simulation.records import Outgoing
 from infra.keys.memory import MemoryVault
 from projections.folds import publishers
 from projections.folds.publishers import PublisherEntry, SessionEntry
+from schemas.catalogue import Catalogue
 from schemas.keyvault import IntakeKey
 from schemas.partitioning import partition_for
-from schemas.policy import PolicyName, PolicyVersion, baseline, effective
+from schemas.policy import PolicyName, PolicyVersion, effective, shipped
 from schemas.publisher import BackboneKeyPublished, Enrolled, SessionOpened
 from schemas.sealing import b64encode
 from schemas.sealing.session import INTAKE_PRIVATE_BYTES, intake_public_bytes
@@ -59,12 +61,17 @@ class OfflineBackbone:
 
     Args:
         policies: versions of the quality policy; those that ship with the code if none is given.
+        catalogue: the medicines catalogue that they name; the sample if none is given.
     """
 
-    def __init__(self, policies: Iterable[PolicyVersion] = ()) -> None:
-        self._tables = MemoryTables(tuple(policies) or (baseline("quality"),))
+    def __init__(
+        self, policies: Iterable[PolicyVersion] = (), catalogue: Catalogue | None = None
+    ) -> None:
+        self._tables = MemoryTables(tuple(policies) or shipped("quality"))
         self._vault = MemoryVault()
-        self._stage = QualityStage(self._tables, self._vault, EMBEDDED_PARTITIONS)
+        self._stage = QualityStage(
+            self._tables, self._vault, catalogue or sample_catalogue(), EMBEDDED_PARTITIONS
+        )
         self._states: dict[int, QualityState] = {}
         self._offsets: dict[int, int] = {}
         self._intake: BackboneKeyPublished | None = None

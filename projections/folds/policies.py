@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from schemas.policy import MIN_NOTICE_MINUTES, PolicyName, PolicyVersion, baseline, effective
+from schemas.policy import MIN_NOTICE_MINUTES, PolicyName, PolicyVersion, effective, shipped
 
 _NAMES: Final[tuple[PolicyName, ...]] = ("quality", "access")
 
@@ -28,7 +28,7 @@ class Policies:
 
 def initial() -> Policies:
     """What ships with the code."""
-    return Policies(MappingProxyType({name: (baseline(name),) for name in _NAMES}))
+    return Policies(MappingProxyType({name: shipped(name) for name in _NAMES}))
 
 
 def refusal(policies: Policies, version: PolicyVersion, at: datetime) -> str | None:

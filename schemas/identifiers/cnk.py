@@ -63,6 +63,18 @@ def validate(number: str) -> str:
     return number
 
 
+def code(number: str) -> str | None:
+    """Return the seven digits of a written code, whatever the check digit; None if it is none.
+
+    >>> code('1439-562'), code('143956')
+    ('1439562', None)
+    """
+    try:
+        return _digits.require(compact(number), 7)
+    except ValidationError:
+        return None
+
+
 def is_valid(number: str) -> bool:
     """Tell whether the code is a possible CNK of a product."""
     try:

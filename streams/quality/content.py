@@ -7,6 +7,7 @@ punctuates them; one that fails its check (where policy lets it pass) stays as s
 from collections.abc import Callable
 
 from pydantic_core import from_json
+from stdnum import ean
 from stdnum.exceptions import ValidationError
 
 from schemas.dispensation import (
@@ -24,12 +25,20 @@ from schemas.dispensation import (
 )
 from schemas.identifiers import cnk, nihdi, rid
 from schemas.sealing import facts
+from streams.quality import scans
 
 
 def line_content(
     pharmacy: str, body: RegisterBody | CorrectBody, line: SubmittedLine
 ) -> LineContent:
-    """What the fact of a line seals; visit, DGUIDs and pharmacy number are valid already."""
+    """What the fact of a line seals; visit, DGUIDs and pharmacy number are valid already.
+
+    What a barcode says of the pack is taken where the line does not say it; the barcode itself,
+    which names a single pack, is not kept.
+    """
+    scanned = scans.read(line.scan) if line.scan is not None else None
+    gtin = line.gtin and (scans.gtin14(line.gtin) if ean.is_valid(line.gtin) else line.gtin)
+    expiry = scanned.expiry.isoformat() if scanned and scanned.expiry else None
     return LineContent(
         sguid=body.sguid,
         pharmacy=pharmacy,
@@ -39,9 +48,11 @@ def line_content(
         posology=line.posology,
         prescription=_prescription(line.prescription),
         returns=line.returns,
-        batch=line.batch,
-        expiry=line.expiry,
+        batch=line.batch or (scanned.batch if scanned else None),
+        expiry=line.expiry or expiry,
         motivation=line.motivation,
+        regimen=line.regimen,
+        gtin=gtin or (scanned.gtin if scanned else None),
     )
 
 
@@ -58,7 +69,7 @@ def digest(subject_secret: bytes, written: bytes) -> str:
 def _product(product: Product) -> Product:
     match product:
         case MedicinalProduct():
-            code = _compact(cnk.validate, product.cnk)
+            code = cnk.code(product.cnk) or product.cnk
             return product if code == product.cnk else MedicinalProduct(cnk=code)
         case MagistralPreparation():
             return _preparation(product)
@@ -70,10 +81,10 @@ def _preparation(product: MagistralPreparation) -> MagistralPreparation:
     compounds = product.compounds
     if compounds is not None:
         compounds = tuple(
-            compound.model_copy(update={"cnk": _compact_or_none(cnk.validate, compound.cnk)})
+            compound.model_copy(update={"cnk": _code_or_none(compound.cnk)})
             for compound in compounds
         )
-    formula = _compact_or_none(cnk.validate, product.formula_cnk)
+    formula = _code_or_none(product.formula_cnk)
     return product.model_copy(update={"compounds": compounds, "formula_cnk": formula})
 
 
@@ -87,6 +98,10 @@ def _prescription(prescription: Prescription | None) -> Prescription | None:
     return Prescription(
         prescriber=prescriber, rid=number, on_substance_name=prescription.on_substance_name
     )
+
+
+def _code_or_none(written: str | None) -> str | None:
+    return None if written is None else cnk.code(written) or written
 
 
 def _compact_or_none(validate: Callable[[str], str], number: str | None) -> str | None:

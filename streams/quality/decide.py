@@ -21,14 +21,15 @@ from schemas.sealing import facts
 from streams.engine.outputs import OutputBuilder
 from streams.engine.stage import Output, Submission
 from streams.quality import answers, codes, lines, numbering
+from streams.quality import state as states
 from streams.quality.admission import Attributes, Barred, receipt_key
-from streams.quality.gathered import Gathered, Readable, Unreadable
+from streams.quality.gathered import Gathered, Readable, Unreadable, Visit
 from streams.quality.inspection import Inspection
-from streams.quality.lines import DecidedLine, Visit
+from streams.quality.lines import DecidedLine
 from streams.quality.numbering import Fresh, Notice, Numbered, Replay, Reused
 from streams.quality.state import QualityState
 
-DECIDER_VERSION: Final = "1"
+DECIDER_VERSION: Final = "2"
 """Changes whenever the same submission could be decided otherwise."""
 STAGE: Final = "quality"
 
@@ -80,9 +81,8 @@ def _readable(
     secret = gathered.subjects[inspection.subject] if inspection.subject else None
     digest = _digest(submission, readable, secret)
     ref = answers.reference(submission, attributes, digest)
-    prepared = gathered.prepared[submission.offset]
-    visit = Visit(attributes.pharmacy, prepared, inspection, gathered, secret) if secret else None
-    known = state.numbers.get(attributes.pharmacy)
+    visit = _visit(gathered, submission, readable, secret) if secret else None
+    known = states.numbers_of(state, attributes.pharmacy)
     verdict = numbering.decide(known, _numbered(attributes, digest))
     match verdict:
         case Replay():
@@ -112,13 +112,27 @@ def _decide_lines(
 ) -> tuple[DecidedLine, ...]:
     if visit is None or inspection.refused:
         return lines.rejected(inspection)
-    return lines.decide(visit, state.lines)
+    return lines.decide(visit, state)
 
 
 def _outcome(inspection: Inspection, decided: tuple[DecidedLine, ...]) -> Outcome:
     if inspection.refused or not decided:
         return "rejected"
     return answers.outcome_of(one.outcome for one in decided)
+
+
+def _visit(
+    gathered: Gathered, submission: Submission, readable: Readable, secret: SubjectSecret
+) -> Visit:
+    prepared = gathered.prepared[submission.offset]
+    return Visit(
+        pharmacy=readable.opened.attributes.pharmacy,
+        prepared=prepared,
+        inspection=readable.inspection,
+        gathered=gathered,
+        subject=secret,
+        active=codes.in_force(prepared.policy),
+    )
 
 
 def _digest(submission: Submission, readable: Readable, secret: SubjectSecret | None) -> str:
@@ -141,7 +155,8 @@ def _is_erased(state: QualityState, visit: Visit | None) -> bool:
     """Whether every line belongs to an erased generation, so that content cannot be compared."""
     if visit is None or not visit.inspection.lines:
         return False
-    known = [state.lines.get((visit.pharmacy, one.dguid or "")) for one in visit.inspection.lines]
+    named = (one.dguid or "" for one in visit.inspection.lines)
+    known = [states.line_of(state, visit.pharmacy, dguid) for dguid in named]
     return all(visit.gathered.is_erased(line) for line in known)
 
 

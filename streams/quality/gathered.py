@@ -1,11 +1,13 @@
 """What deciding a batch needs from outside, as plain data: a shell fills it, `decide` reads it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from schemas.keyvault import DestroyedPeriod, PeriodSecret, SubjectSecret
 from schemas.policy import PolicyVersion, QualityPolicy
+from schemas.sealing import facts
+from schemas.sealing.facts import FactKeys
 from streams.quality.admission import Barred, Opened
 from streams.quality.inspection import Inspection
 from streams.quality.lifecycle import LineState
@@ -37,14 +39,8 @@ class Prepared:
 
     @property
     def limits(self) -> QualityPolicy:
-        """The policy's data.
-
-        Raises:
-            TypeError: a version of another policy was gathered.
-        """
-        if not isinstance(self.policy.data, QualityPolicy):
-            raise TypeError("quality control was given a version of another policy")
-        return self.policy.data
+        """The policy's data."""
+        return self.policy.quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,9 @@ class Gathered:
     """A batch's submissions by offset, and the secrets they need.
 
     `subjects` holds living secrets; `erased` the (subject, generation) pairs of known lines whose
-    secret is destroyed; `days` secrets of delivery days; `periods` those and others by opaque id.
+    secret is destroyed; `days` secrets of delivery days; `periods` those and others by opaque id:
+    of every line that a submission names and, where it returns or corrects something, of every
+    line of its patient.
     """
 
     prepared: Mapping[int, Prepared]
@@ -68,3 +66,29 @@ class Gathered:
         living = self.subjects.get(line.subject)
         outlived = living is not None and living.generation > line.generation
         return outlived or (line.subject, line.generation) in self.erased
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What all lines of one submission share; `active` are the codes that its policy knows."""
+
+    pharmacy: str
+    prepared: Prepared
+    inspection: Inspection
+    gathered: Gathered
+    subject: SubjectSecret
+    active: frozenset[str]
+    _keys: dict[tuple[str, int], FactKeys] = field(default_factory=dict, repr=False)
+
+    def keys(self, period: PeriodSecret, version: int) -> FactKeys:
+        """The keys of a version delivered in that period; lines of a visit mostly share them."""
+        wanted = (period.period, version)
+        if wanted not in self._keys:
+            keys = facts.record_keys(self.subject.secret, period.secret, version)
+            self._keys[wanted] = keys
+        return self._keys[wanted]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Codes found in the message as a whole, which lower the score of each line."""
+        return tuple(issue.code for issue in self.inspection.issues)

@@ -4,6 +4,7 @@ JSON that parsers disagree about is refused before pydantic reads the same bytes
 members of the agreed form only, and no finding repeats a submitted value.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -15,20 +16,25 @@ from schemas.dispensation import (
     MAX_LINES,
     MAX_SUBMISSION_BYTES,
     SUBMISSION_BODIES,
+    MagistralPreparation,
+    MedicinalProduct,
     RevokeBody,
     SubmissionBody,
+    UnregisteredProduct,
 )
-from schemas.identifiers import guid
-from schemas.policy import QualityPolicy
+from schemas.identifiers import cnk, guid
+from schemas.policy import PolicyVersion
 from schemas.receipts import Issue
 from schemas.sealing.pseudonym import subject_pseudonym
 from streams.quality import codes, rules
-from streams.quality.rules import Context
+from streams.quality.rules import Context, Known
 
 MAX_MALFORMED: Final = 20
 """How many structural faults of one body are named."""
 _UNION_MEMBER: Final = "product"
 _UNION_TAG: Final = "/kind"
+_ALL_FILTERED: Final = "ALL_LINES_FILTERED"
+_FILTERED: Final = "PRODUCT_FILTERED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,52 +62,75 @@ class Inspection:
         return self.body is None or codes.refuses(self.issues)
 
 
+def read(event_type: str, data: bytes, policy: PolicyVersion) -> SubmissionBody | Inspection:
+    """The body in `data`, or the inspection that ends with its form; total over all bytes."""
+    try:
+        document = strictjson.parse(data, max_bytes=MAX_SUBMISSION_BYTES)
+    except strictjson.MalformedJson as error:
+        hint = f"Not acceptable as JSON: {error.reason}."
+        return Inspection(None, (codes.issue("BODY_MALFORMED", hint=hint),))
+    patients = tuple(_patient_faults(document, codes.in_force(policy)))
+    try:
+        body = SUBMISSION_BODIES[event_type].read(data)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        named = [(fault["loc"], fault["type"]) for fault in faults]
+        if patients:
+            named = [(loc, kind) for loc, kind in named if loc[:1] != ("patient",)]
+        return Inspection(None, (*patients, *_structural_issues(named)))
+    if patients:
+        return Inspection(None, patients)
+    if len(rules.lines_of(body)) > MAX_LINES:
+        return Inspection(None, (codes.issue("TOO_MANY_LINES", "/lines"),))
+    return body
+
+
+def product_codes(body: SubmissionBody) -> Iterator[str]:
+    """Every product code of a body that may stand in the catalogue, in seven digits."""
+    for line in rules.lines_of(body):
+        for written in _written_codes(line.product):
+            code = cnk.code(written) if written else None
+            if code is not None:
+                yield code
+
+
 def inspect(
-    event_type: str,
-    data: bytes,
+    body: SubmissionBody,
     *,
-    policy: QualityPolicy,
+    policy: PolicyVersion,
     appended_at: datetime,
     pseudonym_key: bytes,
+    known: Known | None,
 ) -> Inspection:
-    """Read a body and apply every rule to it; total over all bytes."""
-    body = read_body(event_type, data)
-    if not isinstance(body, SubmissionBody):
-        return Inspection(None, body)
-    lines = rules.lines_of(body)
-    if len(lines) > MAX_LINES:
-        return Inspection(None, (codes.issue("TOO_MANY_LINES", "/lines"),))
-    context = Context(body, policy, appended_at, rules.repeated_lines(lines))
+    """Apply every rule to a body; `known` is what the catalogue holds of its product codes.
+
+    `known` is None where the policy names no catalogue.
+    """
+    limits, active = policy.quality, codes.in_force(policy)
+    repeated = rules.repeated_lines(rules.lines_of(body))
+    context = Context(body, limits, appended_at, repeated, known)
     issues = tuple(
-        codes.issue(rule.code, path, policy=policy, scope="message")
-        for rule in rules.MESSAGE_RULES
-        for path in rule.faults(context)
+        codes.issue(code, path, policy=limits, scope="message")
+        for rule in rules.message_rules(active)
+        for code, path in rule.find(context)
+        if code in active
     )
     found = {issue.code for issue in issues}
     moment = rules.delivered_at(body)
     timely = moment is not None and not found & {"DELIVERY_IN_FUTURE", "DELIVERY_TOO_OLD"}
+    day = brussels.day_of(moment) if moment is not None and timely else None
+    inspected = _inspect_lines(Context(body, limits, appended_at, repeated, known, day), active)
+    if inspected and all(_is_filtered(line) for line in inspected):
+        issues += (codes.issue(_ALL_FILTERED, "/lines"),)
     return Inspection(
         body=body,
         issues=issues,
-        lines=_inspect_lines(context),
+        lines=inspected,
         subject=(
             None if "NISS_INVALID" in found else subject_pseudonym(pseudonym_key, body.patient.niss)
         ),
-        day=brussels.day_of(moment) if moment is not None and timely else None,
+        day=day,
     )
-
-
-def read_body(event_type: str, data: bytes) -> SubmissionBody | tuple[Issue, ...]:
-    """The body in `data`, or what is wrong with its form, at most `MAX_MALFORMED` findings."""
-    try:
-        strictjson.parse(data, max_bytes=MAX_SUBMISSION_BYTES)
-    except strictjson.MalformedJson as error:
-        return (codes.issue("BODY_MALFORMED", hint=f"Not acceptable as JSON: {error.reason}."),)
-    try:
-        return SUBMISSION_BODIES[event_type].read(data)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        return _structural_issues([(fault["loc"], fault["type"]) for fault in faults])
 
 
 def pointer(loc: tuple[int | str, ...]) -> str:
@@ -120,6 +149,33 @@ def pointer(loc: tuple[int | str, ...]) -> str:
     return path
 
 
+def _patient_faults(document: object, active: frozenset[str]) -> Iterator[Issue]:
+    """No patient, or several: in a list, in a member `patients`, or with the lines.
+
+    The agreed form has one patient; whatever else a body holds of them would be passed over, and a
+    line recorded for the wrong person.
+    """
+    if not isinstance(document, dict) or "PATIENT_MISSING" not in active:
+        return
+    patient = document.get("patient")
+    for member in ("patient", "patients"):
+        listed = document.get(member)
+        if isinstance(listed, list) and len(listed) > 1:
+            yield codes.issue("MULTIPLE_PATIENTS", f"/{member}")
+            return
+    if patient in (None, []) or (isinstance(patient, dict) and not patient.get("niss")):
+        yield codes.issue("PATIENT_MISSING", "/patient")
+    first, lines = _number(patient), document.get("lines")
+    for index, line in enumerate(lines if isinstance(lines, list) else ()):
+        own = _number(line.get("patient")) if isinstance(line, dict) else None
+        if own is not None and own != (first := first or own):
+            yield codes.issue("MULTIPLE_PATIENTS", f"/lines/{index}/patient")
+
+
+def _number(patient: object) -> object:
+    return patient.get("niss") if isinstance(patient, dict) else patient
+
+
 def _structural_issues(faults: list[tuple[tuple[int | str, ...], Any]]) -> tuple[Issue, ...]:
     paths: dict[str, str] = {}
     for loc, kind in faults:
@@ -135,21 +191,27 @@ def _structural_issues(faults: list[tuple[tuple[int | str, ...], Any]]) -> tuple
     )
 
 
-def _inspect_lines(context: Context) -> tuple[LineInspection, ...]:
+def _inspect_lines(context: Context, active: frozenset[str]) -> tuple[LineInspection, ...]:
     if isinstance(context.body, RevokeBody):
         return (_inspect_revocation(context.body),)
+    checks = rules.line_rules(active)
     return tuple(
         LineInspection(
             path=f"/lines/{index}",
             dguid=_guid(line.dguid),
             issues=tuple(
-                codes.issue(rule.code, f"/lines/{index}{path}", policy=context.policy, scope="line")
-                for rule in rules.LINE_RULES
-                for path in rule.faults(context, line, index)
+                codes.issue(code, f"/lines/{index}{path}", policy=context.policy, scope="line")
+                for rule in checks
+                for code, path in rule.find(context, line, index)
+                if code in active
             ),
         )
         for index, line in enumerate(rules.lines_of(context.body))
     )
+
+
+def _is_filtered(line: LineInspection) -> bool:
+    return any(issue.code == _FILTERED for issue in line.issues)
 
 
 def _inspect_revocation(body: RevokeBody) -> LineInspection:
@@ -160,3 +222,16 @@ def _inspect_revocation(body: RevokeBody) -> LineInspection:
 
 def _guid(text: str) -> str | None:
     return guid.compact(text) if guid.is_valid(text) else None
+
+
+def _written_codes(
+    product: MedicinalProduct | MagistralPreparation | UnregisteredProduct,
+) -> tuple[str | None, ...]:
+    match product:
+        case MedicinalProduct():
+            return (product.cnk,)
+        case MagistralPreparation():
+            compounds = product.compounds or ()
+            return (product.formula_cnk, *(compound.cnk for compound in compounds))
+        case UnregisteredProduct():
+            return (product.description,)

@@ -1,12 +1,17 @@
 """The life of one line: registered, corrected, revoked. Decide and evolve, exhaustive and pure.
 
+A return is a line of its own, with the same life; what it asks of the line that it names is in
+`returns`.
+
 A line's identity is (pharmacy number, DGUID), so another pharmacy that names it meets an unknown
 line and learns nothing. A correction or revocation must name the version that it replaces.
 Source: DESIGN section 6; domain reference, section 7.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, assert_never
+
+from pydantic import Field
 
 from schemas.model import Model
 
@@ -18,12 +23,17 @@ RefusalCode = Literal[
     "LINE_REVOKED",
     "LINE_ERASED",
     "PATIENT_MISMATCH",
+    "VISIT_MISMATCH",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class LineState:
-    """Where a line stands: its current version, and what a next one is compared with."""
+    """Where a line stands: its current version, and what a next one is compared with.
+
+    `sealed` and `ce_id` are those of the current version's fact, for rules that compare content;
+    a revoked line has none.
+    """
 
     version: int
     status: Status
@@ -32,6 +42,8 @@ class LineState:
     period: str
     digest: str
     score: int | None = None
+    sealed: str = field(default="", repr=False)
+    ce_id: str = ""
 
 
 class LineFact(Model):
@@ -45,6 +57,7 @@ class LineFact(Model):
     generation: int
     period: str
     digest: str
+    sealed: str = Field(repr=False)
     score: int | None = None
 
 
@@ -55,6 +68,32 @@ class Claim:
     subject: str
     generation: int
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A first version of a line, be it a delivery or a return."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Correct:
+    """A full replacement of version `replaces`; patient and day may differ from it."""
+
+    claim: Claim
+    replaces: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """The withdrawal of version `replaces`; it must name the patient of that version."""
+
+    subject: str
+    replaces: int
+
+
+Command = Register | Correct | Revoke
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,68 +122,75 @@ class Refused:
 Decision = Record | Duplicate | Refused
 
 
-def decide_register(current: LineState | None, claim: Claim, *, erased: bool) -> Decision:
-    """A first version; `erased` says that the subject generation of `current` is destroyed."""
-    if current is None:
-        return Record(version=1)
+def decide(current: LineState | None, command: Command, *, erased: bool) -> Decision:
+    """What a command makes of a line; `erased`: the generation that it belongs to is destroyed."""
+    match command:
+        case Register(claim):
+            return Record(version=1) if current is None else _register(current, claim, erased)
+        case Correct() | Revoke():
+            if current is None:
+                return Refused("LINE_UNKNOWN")
+            if erased:
+                return Refused("LINE_ERASED")
+            if isinstance(command, Revoke):
+                return _revoke(current, command)
+            return _correct(current, command)
+        case _:
+            assert_never(command)
+
+
+def _register(current: LineState, claim: Claim, erased: bool) -> Decision:
     if erased:
         return Refused("LINE_ERASED")
-    if current.status == "revoked":
-        return Refused("LINE_REVOKED", current.version)
-    if current.status == "registered" and _same(current, claim):
-        return Duplicate(current)
-    return Refused("DGUID_CONFLICT", current.version)
+    match current.status:
+        case "registered":
+            if _same(current, claim):
+                return Duplicate(current)
+            return Refused("DGUID_CONFLICT", current.version)
+        case "corrected":
+            return Refused("DGUID_CONFLICT", current.version)
+        case "revoked":
+            return Refused("LINE_REVOKED", current.version)
+        case _:
+            assert_never(current.status)
 
 
-def decide_correct(
-    current: LineState | None, claim: Claim, replaces: int, *, erased: bool
-) -> Decision:
-    """A full replacement of version `replaces`; patient and day may differ from it."""
-    if current is None:
-        return Refused("LINE_UNKNOWN")
-    if erased:
-        return Refused("LINE_ERASED")
-    if current.status == "revoked":
-        return Refused("LINE_REVOKED", current.version)
-    if current.version == replaces:
-        return Record(current.version + 1, current)
-    if current.version == replaces + 1 and _same(current, claim):
-        return Duplicate(current)
-    return Refused("VERSION_STALE", current.version)
+def _correct(current: LineState, command: Correct) -> Decision:
+    match current.status:
+        case "registered" | "corrected":
+            if current.version == command.replaces:
+                return Record(current.version + 1, current)
+            if current.version == command.replaces + 1 and _same(current, command.claim):
+                return Duplicate(current)
+            return Refused("VERSION_STALE", current.version)
+        case "revoked":
+            return Refused("LINE_REVOKED", current.version)
+        case _:
+            assert_never(current.status)
 
 
-def decide_revoke(
-    current: LineState | None, subject: str, replaces: int, *, erased: bool
-) -> Decision:
-    """The withdrawal of version `replaces`; it must name the patient of that version."""
-    if current is None:
-        return Refused("LINE_UNKNOWN")
-    if erased:
-        return Refused("LINE_ERASED")
-    if current.subject != subject:
+def _revoke(current: LineState, command: Revoke) -> Decision:
+    if current.subject != command.subject:
         return Refused("PATIENT_MISMATCH", current.version)
-    if current.status == "revoked":
-        repeats = current.version == replaces + 1
-        return Duplicate(current) if repeats else Refused("LINE_REVOKED", current.version)
-    if current.version != replaces:
-        return Refused("VERSION_STALE", current.version)
-    return Record(current.version + 1, current)
+    match current.status:
+        case "registered" | "corrected":
+            if current.version == command.replaces:
+                return Record(current.version + 1, current)
+            return Refused("VERSION_STALE", current.version)
+        case "revoked":
+            repeats = current.version == command.replaces + 1
+            return Duplicate(current) if repeats else Refused("LINE_REVOKED", current.version)
+        case _:
+            assert_never(current.status)
 
 
-def may_return(named: LineState | None, subject: str, *, erased: bool) -> bool:
-    """Whether a return of that subject may name this line of the same pharmacy."""
-    if named is None or erased:
-        return False
-    return named.status != "revoked" and named.subject == subject
-
-
-def evolve(current: LineState | None, fact: LineFact) -> LineState:
-    """Where the line stands after a fact; facts of the record are taken as they are."""
+def evolve(current: LineState | None, fact: LineFact, ce_id: str) -> LineState:
+    """Where the line stands after a fact of this id; facts of the record are taken as they are."""
     match fact.status:
         case "registered" | "corrected":
-            score = fact.score
+            score, sealed, named = fact.score, fact.sealed, ce_id
         case "revoked":
-            score = current.score if current else None
+            score, sealed, named = current.score if current else None, "", ""
         case _:
             assert_never(fact.status)
     return LineState(
@@ -155,6 +201,8 @@ def evolve(current: LineState | None, fact: LineFact) -> LineState:
         period=fact.period,
         digest=fact.digest,
         score=score,
+        sealed=sealed,
+        ce_id=named,
     )
 
 

@@ -4,8 +4,8 @@ Lines are decided one after the other, so a line may return or repeat an earlier
 submission. Everything found in a line is reported at once.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, assert_never
 
 from schemas.dispensation import (
@@ -25,43 +25,34 @@ from schemas.dispensation import (
     Supersedes,
 )
 from schemas.identifiers import guid
-from schemas.keyvault import PeriodSecret, SubjectSecret
+from schemas.keyvault import PeriodSecret
 from schemas.receipts import Issue, LineOutcome, LineResult
 from schemas.sealing import facts
-from schemas.sealing.facts import FactKeys
-from streams.quality import codes, content, lifecycle, rules
-from streams.quality.gathered import Gathered, Prepared
+from streams.quality import codes, content, lifecycle, returns, rules
+from streams.quality.gathered import Visit
 from streams.quality.inspection import Inspection, LineInspection
-from streams.quality.lifecycle import Claim, Duplicate, LineState, Record, Refused
-from streams.quality.state import LineKey
+from streams.quality.ledger import Ledger
+from streams.quality.lifecycle import (
+    Claim,
+    Correct,
+    Duplicate,
+    LineState,
+    Record,
+    Refused,
+    Register,
+    Revoke,
+)
+from streams.quality.returns import Bringing, ReturnFault
+from streams.quality.state import QualityState
 
 MAX_CONTENT_BYTES: Final = 40 * 1024
 """Largest normal form of a line: sealed and encoded it stays below the limit of an output."""
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """What all lines of one submission share."""
-
-    pharmacy: str
-    prepared: Prepared
-    inspection: Inspection
-    gathered: Gathered
-    subject: SubjectSecret
-    _keys: dict[tuple[str, int], FactKeys] = field(default_factory=dict, repr=False)
-
-    def keys(self, period: PeriodSecret, version: int) -> FactKeys:
-        """The keys of a version delivered in that period; lines of a visit mostly share them."""
-        wanted = (period.period, version)
-        if wanted not in self._keys:
-            keys = facts.record_keys(self.subject.secret, period.secret, version)
-            self._keys[wanted] = keys
-        return self._keys[wanted]
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Codes found in the message as a whole, which lower the score of each line."""
-        return tuple(issue.code for issue in self.inspection.issues)
+_RETURN_PATHS: Final[dict[ReturnFault, str]] = {
+    "RETURN_INVALID": "/returns",
+    "RETURN_PRODUCT_DIFFERS": "/product",
+    "RETURN_TOO_MANY": "/units",
+    "RETURN_NOT_COMPARED": "/returns",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +88,19 @@ def rejected(inspection: Inspection) -> tuple[DecidedLine, ...]:
     return tuple(_refused(line, line.issues) for line in inspection.lines)
 
 
-def decide(visit: Visit, known: Mapping[LineKey, LineState]) -> tuple[DecidedLine, ...]:
+def decide(visit: Visit, state: QualityState) -> tuple[DecidedLine, ...]:
     """Every line of a submission whose message is in order."""
-    body = visit.inspection.body
+    body, ledger = visit.inspection.body, Ledger(visit, state)
     if isinstance(body, RevokeBody):
-        return (_decide_revocation(visit, body, known),)
+        return (_decide_revocation(ledger, body),)
     if body is None:
         return ()
-    seen = dict(_relevant(visit, body, known))
     decided: list[DecidedLine] = []
     for line, inspected in zip(body.lines, visit.inspection.lines, strict=True):
-        one = _decide_line(visit, body, line, inspected, seen)
+        one = _decide_line(ledger, body, line, inspected)
         decided.append(one)
-        if one.entry is not None:
-            seen[(visit.pharmacy, one.entry.dguid)] = _as_state(visit, one.entry)
+        if one.entry is not None and isinstance(one.entry.content, LineContent):
+            ledger.enter(one.entry.dguid, _as_state(visit, one.entry), one.entry.content)
     return tuple(decided)
 
 
@@ -132,22 +122,13 @@ def fact(visit: Visit, entry: Entry, ce_id: str) -> tuple[str, Fact]:
     return type_, _fact(visit, entry, sealed)
 
 
-def _relevant(
-    visit: Visit, body: RegisterBody | CorrectBody, known: Mapping[LineKey, LineState]
-) -> dict[LineKey, LineState]:
-    named = [line.dguid for line in body.lines]
-    named += [line.returns for line in body.lines if line.returns is not None]
-    keys = {(visit.pharmacy, guid.compact(one)) for one in named}
-    return {key: known[key] for key in keys if key in known}
-
-
 def _decide_line(
-    visit: Visit,
+    ledger: Ledger,
     body: RegisterBody | CorrectBody,
     line: SubmittedLine,
     inspected: LineInspection,
-    seen: Mapping[LineKey, LineState],
 ) -> DecidedLine:
+    visit = ledger.visit
     static = {issue.code for issue in inspected.issues if issue.severity == "reject"}
     if inspected.dguid is None or "DGUID_REPEATED" in static:
         return _refused(inspected, inspected.issues)
@@ -155,98 +136,144 @@ def _decide_line(
     written = made.write() if made else b""
     # A line that fails a rule equals no recorded one; the empty digest is no line's.
     digest = content.digest(visit.subject.secret, written) if made else ""
-    current = seen.get((visit.pharmacy, inspected.dguid))
-    decision = _lifecycle(visit, line, digest, current)
+    decision = _lifecycle(ledger, line, digest, inspected.dguid)
+    if isinstance(decision, Duplicate):
+        return _duplicate(inspected, decision.current)
     issues = list(inspected.issues)
     if "RETURN_INVALID" not in static and "GUID_INVALID" not in static:
-        issues += _return_issues(visit, line, inspected, seen)
+        issues += _return_issues(ledger, line, inspected, made)
     if isinstance(decision, Refused):
         issues.append(_lifecycle_issue(decision, inspected))
-    if isinstance(decision, Duplicate) and not codes.refuses(tuple(issues)):
-        return _duplicate(inspected, decision.current)
     period = visit.gathered.days[visit.inspection.day] if visit.inspection.day else None
     if not isinstance(period, PeriodSecret):
         issues.append(codes.issue("PERIOD_CLOSED", "/delivered_at"))
+    elif (
+        made
+        and isinstance(decision, Record)
+        and _is_repeated(ledger, made, inspected.dguid, period)
+    ):
+        issues.append(_issue(visit, "PRODUCT_REPEATED", f"{inspected.path}/product"))
     if len(written) > MAX_CONTENT_BYTES:
         issues.append(codes.issue("SUBMISSION_TOO_LARGE", inspected.path, scope="line"))
+    found = tuple(issues)
     if (
-        codes.refuses(tuple(issues))
+        codes.refuses(found)
         or made is None
         or not isinstance(decision, Record)
         or not isinstance(period, PeriodSecret)
     ):
-        return _refused(inspected, tuple(issues), decision)
+        return _refused(inspected, found, decision)
     return _recorded(
-        visit, inspected, decision, made=made, written=written, digest=digest, period=period
+        visit, inspected, found, decision, made=made, written=written, digest=digest, period=period
     )
 
 
-def _lifecycle(
-    visit: Visit, line: SubmittedLine, digest: str, current: LineState | None
-) -> lifecycle.Decision:
-    erased = visit.gathered.is_erased(current)
+def _lifecycle(ledger: Ledger, line: SubmittedLine, digest: str, dguid: str) -> lifecycle.Decision:
+    visit, current = ledger.visit, ledger.line(dguid)
     claim = Claim(visit.subject.subject, visit.subject.generation, digest)
-    if isinstance(line, CorrectedLine):
-        return lifecycle.decide_correct(current, claim, line.replaces, erased=erased)
-    return lifecycle.decide_register(current, claim, erased=erased)
+    command = Correct(claim, line.replaces) if isinstance(line, CorrectedLine) else Register(claim)
+    return lifecycle.decide(current, command, erased=visit.gathered.is_erased(current))
 
 
 def _return_issues(
-    visit: Visit,
-    line: SubmittedLine,
-    inspected: LineInspection,
-    seen: Mapping[LineKey, LineState],
+    ledger: Ledger, line: SubmittedLine, inspected: LineInspection, made: LineContent | None
 ) -> list[Issue]:
+    """What is wrong with a return beside its own form."""
     if line.returns is None:
+        return _shrunk(ledger, line, inspected)
+    visit, dguid = ledger.visit, guid.compact(line.returns)
+    named = ledger.line(dguid)
+    stands = named is not None and named.status != "revoked"
+    theirs = named is not None and named.subject == visit.subject.subject
+    if not stands or not theirs or visit.gathered.is_erased(named):
+        return [codes.issue("RETURN_INVALID", f"{inspected.path}/returns")]
+    if made is None:
         return []
-    named = seen.get((visit.pharmacy, guid.compact(line.returns)))
-    erased = visit.gathered.is_erased(named)
-    if lifecycle.may_return(named, visit.subject.subject, erased=erased):
-        return []
-    return [codes.issue("RETURN_INVALID", f"{inspected.path}/returns")]
+    own = inspected.dguid or ""
+    found = returns.faults(
+        Bringing(dguid, made.product, -made.units), ledger.content(dguid), ledger.others(own)
+    )
+    return [
+        _issue(visit, code, inspected.path + _RETURN_PATHS[code])
+        for code in found
+        if code in visit.active
+    ]
 
 
-def _decide_revocation(
-    visit: Visit, body: RevokeBody, known: Mapping[LineKey, LineState]
-) -> DecidedLine:
-    inspected = visit.inspection.lines[0]
+def _shrunk(ledger: Ledger, line: SubmittedLine, inspected: LineInspection) -> list[Issue]:
+    """A correction may not leave less delivered than was brought back already."""
+    if not isinstance(line, CorrectedLine) or "RETURN_TOO_MANY" not in ledger.visit.active:
+        return []
+    own = inspected.dguid or ""
+    if returns.brought_back(own, ledger.others(own)) <= max(line.units, 0):
+        return []
+    return [codes.issue("RETURN_TOO_MANY", f"{inspected.path}/units")]
+
+
+def _is_repeated(ledger: Ledger, made: LineContent, dguid: str, period: PeriodSecret) -> bool:
+    """Whether the product was delivered to the patient in the same minute by another line."""
+    if made.units <= 0 or "PRODUCT_REPEATED" not in ledger.visit.active:
+        return False
+    minute = _minute(made.delivered_at)
+    return any(
+        other.units > 0 and _minute(other.delivered_at) == minute and other.product == made.product
+        for other in ledger.others(dguid, period.period)
+    )
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def _decide_revocation(ledger: Ledger, body: RevokeBody) -> DecidedLine:
+    visit, inspected = ledger.visit, ledger.visit.inspection.lines[0]
     if inspected.dguid is None:
         return _refused(inspected, inspected.issues)
-    current = known.get((visit.pharmacy, inspected.dguid))
-    erased = visit.gathered.is_erased(current)
-    subject = visit.subject.subject
-    decision = lifecycle.decide_revoke(current, subject, body.replaces, erased=erased)
+    current = ledger.line(inspected.dguid)
+    command = Revoke(visit.subject.subject, body.replaces)
+    decision = lifecycle.decide(current, command, erased=visit.gathered.is_erased(current))
     match decision:
         case Refused():
             return _refused(inspected, (_lifecycle_issue(decision, inspected),), decision)
         case Duplicate():
             return _duplicate(inspected, decision.current)
         case Record():
-            return _revoked(visit, inspected, body, decision)
+            return _revoked(ledger, inspected, body, decision)
         case _:
             assert_never(decision)
 
 
 def _revoked(
-    visit: Visit, inspected: LineInspection, body: RevokeBody, decision: Record
+    ledger: Ledger, inspected: LineInspection, body: RevokeBody, decision: Record
 ) -> DecidedLine:
-    if decision.replaced is None:
+    visit, replaced = ledger.visit, decision.replaced
+    if replaced is None:
         raise ValueError("a revocation without a line was decided as recorded")
-    period = visit.gathered.periods[decision.replaced.period]
+    period = visit.gathered.periods[replaced.period]
     if not isinstance(period, PeriodSecret):
         closed = codes.issue("PERIOD_CLOSED", "/dguid")
         return _refused(inspected, (closed,), decision)
+    if "VISIT_MISMATCH" in visit.active and not _of_visit(ledger, inspected, body):
+        stranger = Refused("VISIT_MISMATCH", replaced.version)
+        return _refused(inspected, (_lifecycle_issue(stranger, inspected),), stranger)
     made = content.revocation_content(body)
     written = made.write()
     digest = content.digest(visit.subject.secret, written)
+    found = inspected.issues
     return _recorded(
-        visit, inspected, decision, made=made, written=written, digest=digest, period=period
+        visit, inspected, found, decision, made=made, written=written, digest=digest, period=period
     )
+
+
+def _of_visit(ledger: Ledger, inspected: LineInspection, body: RevokeBody) -> bool:
+    current = ledger.content(inspected.dguid or "")
+    return current is not None and guid.compact(current.sguid) == guid.compact(body.sguid)
 
 
 def _recorded(
     visit: Visit,
     inspected: LineInspection,
+    issues: tuple[Issue, ...],
     decision: Record,
     *,
     made: LineContent | RevocationContent,
@@ -255,8 +282,7 @@ def _recorded(
     period: PeriodSecret,
 ) -> DecidedLine:
     dguid = inspected.dguid or ""
-    found = (*visit.warnings, *(issue.code for issue in inspected.issues))
-    warnings = tuple(dict.fromkeys(found))
+    warnings = tuple(dict.fromkeys((*visit.warnings, *(issue.code for issue in issues))))
     score = rules.score(warnings, visit.prepared.limits)
     return DecidedLine(
         LineOutcome(
@@ -265,7 +291,7 @@ def _recorded(
             outcome="recorded",
             version=decision.version,
             score=score if isinstance(made, LineContent) else None,
-            issues=inspected.issues,
+            issues=issues,
         ),
         Entry(
             dguid,
@@ -332,6 +358,8 @@ def _lifecycle_issue(decision: Refused, inspected: LineInspection) -> Issue:
             path = f"{inspected.path}/replaces"
         case "PATIENT_MISMATCH":
             path = "/patient/niss"
+        case "VISIT_MISMATCH":
+            path = "/sguid"
         case "DGUID_CONFLICT" | "LINE_UNKNOWN" | "LINE_REVOKED" | "LINE_ERASED":
             path = f"{inspected.path}/dguid"
         case _:
@@ -370,13 +398,17 @@ def _supersedes(visit: Visit, replaced: LineState) -> Supersedes:
 
 
 def _as_state(visit: Visit, entry: Entry) -> LineState:
-    registered = LineState(
+    return LineState(
         version=entry.version,
-        status="registered",
+        status="corrected" if entry.replaced else "registered",
         subject=visit.subject.subject,
         generation=visit.subject.generation,
         period=entry.period.period,
         digest=entry.digest,
         score=entry.score,
     )
-    return replace(registered, status="corrected") if entry.replaced else registered
+
+
+def _issue(visit: Visit, code: str, path: str) -> Issue:
+    """A finding whose severity is policy's to set."""
+    return codes.issue(code, path, policy=visit.prepared.limits)

@@ -6,14 +6,17 @@ Every submission passes the real stage: gather, decide, evolve, in that order.
 import json
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from consumers.catalogue import sample
+from infra.catalogue.memory import MemoryCatalogue
 from infra.keys.memory import MemoryVault
 from projections.folds import publishers
 from projections.folds.publishers import PublisherEntry, SessionEntry
 from schemas import topics
+from schemas.catalogue import CatalogueEntry
 from schemas.dispensation import (
     CORRECT,
     RECORD_FACTS,
@@ -23,9 +26,9 @@ from schemas.dispensation import (
     RegisteredFact,
     RevokedFact,
 )
-from schemas.identifiers import niss
+from schemas.identifiers import cnk, niss
 from schemas.keyvault import IntakeKey
-from schemas.policy import PolicyName, PolicyVersion, baseline
+from schemas.policy import PolicyName, PolicyVersion, shipped
 from schemas.publisher import BackboneKeyPublished, Contract, Enrolled, PublisherFact, SessionOpened
 from schemas.receipts import GAP_CLOSED, GAP_NOTICED, RECEIPT, GapClosed, GapNoticed, Receipt
 from schemas.sealing import b64encode
@@ -46,6 +49,13 @@ ENROLLED_AT = NOW - timedelta(days=400)
 PATIENT = niss.with_check_digits("850000001", False)
 OTHER_PATIENT = niss.with_check_digits("900000003", False)
 CNK = "5521950"
+CNKS = (CNK, *(f"{number}{cnk.check_digit(str(number))}" for number in range(300_000, 300_120)))
+"""Products of the lines 1, 2, 3, ..., all of which the bench's catalogue knows."""
+KNOWN_SINCE = date(2013, 1, 1)
+CATALOGUE = (
+    *sample.entries(),
+    *(CatalogueEntry(one, KNOWN_SINCE, atc="N02BE01", environments=("P",)) for one in CNKS),
+)
 INTAKE = "intake-1"
 
 
@@ -64,8 +74,15 @@ def guid(number: int) -> str:
 
 
 def line(number: int = 1, **changes: Any) -> dict[str, Any]:
-    made = {"dguid": guid(number), "product": {"kind": "cnk", "cnk": CNK}, "units": 1}
+    product = {"kind": "cnk", "cnk": CNKS[(number - 1) % len(CNKS)]}
+    made = {"dguid": guid(number), "product": product, "units": 1}
     return {name: value for name, value in {**made, **changes}.items() if value is not None}
+
+
+def given_back(number: int, returns: int, units: int = -1, **changes: Any) -> dict[str, Any]:
+    """A return of units of another line."""
+    named = {"product": line(returns)["product"], "units": units, "returns": guid(returns)}
+    return line(number, **{**named, **changes})
 
 
 def visit(*lines: Any, **changes: Any) -> dict[str, Any]:
@@ -146,7 +163,7 @@ class FakeTables:
 
     publishers: dict[str, PublisherEntry] = field(default_factory=dict)
     sessions: dict[str, SessionEntry] = field(default_factory=dict)
-    policies: list[PolicyVersion] = field(default_factory=lambda: [baseline("quality")])
+    policies: list[PolicyVersion] = field(default_factory=lambda: list(shipped("quality")))
     caught_up: int = 0
 
     async def catch_up(self) -> None:
@@ -174,8 +191,9 @@ class Bench:
     def __init__(self, partitions: int = 1) -> None:
         self.vault = MemoryVault()
         self.tables = FakeTables()
+        self.catalogue = MemoryCatalogue({"sample/1": CATALOGUE})
         self.stage: Stage[QualityState, Gathered] = QualityStage(
-            self.tables, self.vault, partitions
+            self.tables, self.vault, self.catalogue, partitions
         )
         self.state: QualityState = self.stage.initial()
         self.now = NOW

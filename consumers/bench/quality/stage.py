@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, TypeVar
 
+from consumers.catalogue.sample import sample_catalogue
 from infra.keys.memory import MemoryVault
 from infra.settings import Settings
 from projections.broadcast import BroadcastTables
@@ -166,7 +167,8 @@ async def open_stage(settings: Settings, name: str, seed: bytes, partitions: int
     tables = BroadcastTables(settings, settings.office_key)
     await tables.start()
     await tables.stop()
-    return BenchStage(QualityStage(StillTables(tables), vault, partitions), name)
+    stage = QualityStage(StillTables(tables), vault, sample_catalogue(), partitions)
+    return BenchStage(stage, name)
 
 
 class Decider:

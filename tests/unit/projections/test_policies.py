@@ -11,7 +11,7 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def version(
-    number: str = "quality/2", starts: datetime = NOW + timedelta(hours=1)
+    number: str = "quality/3", starts: datetime = NOW + timedelta(hours=1)
 ) -> PolicyVersion:
     return baseline("quality").model_copy(update={"version": number, "valid_from": starts})
 
@@ -19,8 +19,9 @@ def version(
 def test_what_ships_with_the_code_holds_until_another_takes_effect() -> None:
     policies = evolve(initial(), version(), NOW)
 
-    assert policies.at("quality", NOW).version == "quality/1"
-    assert policies.at("quality", NOW + timedelta(hours=1)).version == "quality/2"
+    assert policies.at("quality", datetime(2025, 12, 31, tzinfo=UTC)).version == "quality/1"
+    assert policies.at("quality", NOW).version == "quality/2"
+    assert policies.at("quality", NOW + timedelta(hours=1)).version == "quality/3"
     assert policies.at("access", NOW + timedelta(hours=1)).version == "access/1"
 
 

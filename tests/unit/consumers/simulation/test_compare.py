@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.simulation.defects import make_plan
-from consumers.simulation.plan import ExpectedLine, ExpectedReceipt, Plan, expected_counts
+from consumers.simulation.plan import (
+    WARNINGS,
+    ExpectedLine,
+    ExpectedReceipt,
+    Plan,
+    expected_counts,
+)
 from consumers.simulation.population import SimulationSize
 from consumers.simulation.publish import Published
 from consumers.simulation.simulate import Row, Simulated
@@ -57,15 +63,11 @@ def line(expected: ExpectedLine, index: int) -> LineOutcome:
 
 
 def issues(codes: tuple[str, ...], scope: str) -> tuple[Issue, ...]:
-    warnings = {"LATE_ARRIVAL", "COMPOUND_CNK_INVALID", "UNITS_IMPLAUSIBLE"} | {
-        "PRESCRIBER_INVALID",
-        "RID_INVALID",
-    }
     return tuple(
         Issue.model_validate(
             {
                 "code": code,
-                "severity": "warn" if code in warnings else "reject",
+                "severity": "warn" if code in WARNINGS else "reject",
                 "scope": scope,
                 "fault_class": "FUNCTIONAL",
                 "path": "/",

@@ -2,11 +2,11 @@
 
 import pytest
 
-from schemas.policy import QualityPolicy, baseline
+from schemas.policy import baseline
 from schemas.receipts import Issue
 from streams.quality import codes
 from streams.quality.texts import TEXTS
-from tests.support.quality_bench import Bench
+from tests.support.quality_bench import Bench, line, visit
 from tests.unit.streams.quality.scenarios import BAD, GOOD, Scenario
 
 CASES = [
@@ -36,7 +36,19 @@ def test_a_good_submission_is_accepted_without_findings(scenario: Scenario) -> N
 
 
 def test_every_code_of_the_catalogue_can_be_met() -> None:
-    assert set(BAD) == set(codes.CODES)
+    assert set(BAD) | {"ALL_LINES_FILTERED"} == set(codes.CODES)
+
+
+def test_when_the_filter_removes_every_line_the_message_is_refused_and_says_so() -> None:
+    filtered = {"kind": "cnk", "cnk": "0005017"}
+    answer = Bench().submit(visit(line(1, product=filtered), line(2, product=filtered)))
+    assert answer.findings == [
+        ("ALL_LINES_FILTERED", "/lines"),
+        ("PRODUCT_FILTERED", "/lines/0/product/cnk"),
+        ("PRODUCT_FILTERED", "/lines/1/product/cnk"),
+    ]
+    assert answer.receipt.outcome == "rejected"
+    assert answer.facts == []
 
 
 def test_every_code_has_a_text_in_each_language_and_a_hint_that_a_receipt_can_hold() -> None:
@@ -49,16 +61,14 @@ def test_every_code_has_a_text_in_each_language_and_a_hint_that_a_receipt_can_ho
 
 
 def test_the_policy_names_only_codes_of_the_catalogue() -> None:
-    policy = baseline("quality").data
-    assert isinstance(policy, QualityPolicy)
+    policy = baseline("quality").quality
     assert {*policy.severities, *policy.penalties} <= set(codes.CODES)
 
 
 def test_a_policy_sets_the_severity_of_doubtful_values_and_never_of_the_form_of_the_record() -> (
     None
 ):
-    policy = baseline("quality").data
-    assert isinstance(policy, QualityPolicy)
+    policy = baseline("quality").quality
     stern = policy.model_copy(
         update={"severities": {"UNITS_IMPLAUSIBLE": "reject", "LINE_UNKNOWN": "warn"}}
     )

@@ -17,8 +17,9 @@ from schemas.dispensation import (
     RevocationContent,
     RevokedFact,
 )
+from schemas.identifiers import cnk
 from schemas.keyvault import PeriodSecret
-from schemas.policy import PolicyVersion, QualityPolicy, baseline
+from schemas.policy import PolicyVersion, baseline
 from schemas.receipts import GapClosed, GapNoticed, Receipt
 from schemas.sealing import facts as sealing
 from streams.engine.outputs import MAX_OUTPUT_BYTES, encoded_size
@@ -29,6 +30,7 @@ from tests.support.quality_bench import (
     PHARMACY,
     Bench,
     finish,
+    given_back,
     guid,
     line,
     revocation,
@@ -73,7 +75,8 @@ def test_a_registration_becomes_a_sealed_fact_under_the_keys_of_patient_and_day(
 def test_the_digest_of_a_line_ignores_how_identifiers_are_punctuated() -> None:
     bench = Bench()
     bench.submit(visit(line(0xA)))
-    spaced = line(dguid=guid(0xA).upper(), product={"kind": "cnk", "cnk": "5521-950"})
+    written = cnk.format(line(0xA)["product"]["cnk"])
+    spaced = line(dguid=guid(0xA).upper(), product={"kind": "cnk", "cnk": written})
     answer = bench.submit(visit(spaced, sguid=guid(2**64).upper()))
     assert [one.outcome for one in answer.receipt.lines] == ["duplicate"]
 
@@ -88,7 +91,7 @@ def test_good_lines_of_a_submission_are_recorded_and_bad_ones_refused() -> None:
 
 def test_a_fault_of_the_message_refuses_every_line_and_all_faults_are_told_at_once() -> None:
     bad = visit(
-        line(1, units=0, prescription={"rid": "x"}),
+        line(1, units=0, prescription={"prescriber": "10000106001", "rid": "x"}),
         line(2),
         patient={"niss": "1"},
         delivered_at="2026-03-11T00:00:00Z",
@@ -156,7 +159,7 @@ def test_submissions_of_one_batch_see_each_other() -> None:
         bench.received(bench.wire(visit(line(1)))),
         bench.received(bench.wire(visit(line(1, units=2, replaces=1)), CORRECT)),
         bench.received(bench.wire(revocation(1, 2), REVOKE)),
-        bench.received(bench.wire(visit(line(2, units=-1, returns=guid(1))))),
+        bench.received(bench.wire(visit(given_back(2, 1)))),
     ]
     answers = bench.run(batch)
     assert [one.receipt.outcome for one in answers] == ["accepted"] * 3 + ["rejected"]
@@ -285,19 +288,19 @@ def test_pharmacies_number_independently() -> None:
 
 def test_a_submission_is_decided_by_the_policy_in_force_when_it_was_appended() -> None:
     bench = Bench()
-    data = baseline("quality").data
-    assert isinstance(data, QualityPolicy)
-    stern = data.model_copy(update={"severities": {"UNITS_IMPLAUSIBLE": "reject"}})
+    stern = baseline("quality").quality.model_copy(
+        update={"severities": {"UNITS_IMPLAUSIBLE": "reject"}}
+    )
     effect = NOW + timedelta(minutes=10)
     bench.tables.policies.append(
-        PolicyVersion(name="quality", version="quality/2", valid_from=effect, data=stern)
+        PolicyVersion(name="quality", version="quality/3", valid_from=effect, data=stern)
     )
     before = bench.submit(visit(line(1, units=500)))
     bench.now = effect
     after = bench.submit(visit(line(2, units=500)))
     assert (before.receipt.outcome, after.receipt.outcome) == ("accepted", "rejected")
     versions = [dict(one.outputs[-1].headers)["ce_policyversion"] for one in (before, after)]
-    assert versions == [b"quality/1", b"quality/2"]
+    assert versions == [b"quality/2", b"quality/3"]
 
 
 def test_the_receipt_is_keyed_as_the_submission_was() -> None:
@@ -335,7 +338,9 @@ def test_a_receipt_of_very_many_faults_and_its_replay_stay_below_the_limit(
 def test_the_longest_lines_that_are_taken_make_outputs_below_the_limit() -> None:
     product = {
         "kind": "magistral",
-        "compounds": [{"order": 1, "name": "é" * 100} for _ in range(180)],
+        "compounds": [
+            {"order": order, "name": "é" * 100, "quantity": "5 g"} for order in range(1, 168)
+        ],
     }
     bench = Bench()
     body = json.dumps(visit(line(product=product)), ensure_ascii=False).encode()

@@ -8,12 +8,15 @@ from schemas.dispensation import CorrectedFact, RegisteredFact, RevokedFact, Sup
 from streams.quality import lifecycle
 from streams.quality.lifecycle import (
     Claim,
+    Correct,
     Decision,
     Duplicate,
     LineFact,
     LineState,
     Record,
     Refused,
+    Register,
+    Revoke,
 )
 
 ANN, BEN = "a" * 26, "b" * 26
@@ -44,7 +47,7 @@ WITHDRAWN = state(2, "revoked", "r")
     ],
 )
 def test_registering(given: LineState | None, claim: Claim, then: Decision) -> None:
-    assert lifecycle.decide_register(given, claim, erased=False) == then
+    assert lifecycle.decide(given, Register(claim), erased=False) == then
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_registering(given: LineState | None, claim: Claim, then: Decision) -> N
     ],
 )
 def test_correcting(given: LineState | None, claim: Claim, replaces: int, then: Decision) -> None:
-    assert lifecycle.decide_correct(given, claim, replaces, erased=False) == then
+    assert lifecycle.decide(given, Correct(claim, replaces), erased=False) == then
 
 
 @pytest.mark.parametrize(
@@ -82,30 +85,14 @@ def test_correcting(given: LineState | None, claim: Claim, replaces: int, then: 
     ],
 )
 def test_revoking(given: LineState | None, subject: str, replaces: int, then: Decision) -> None:
-    assert lifecycle.decide_revoke(given, subject, replaces, erased=False) == then
+    assert lifecycle.decide(given, Revoke(subject, replaces), erased=False) == then
 
 
 @pytest.mark.parametrize("given", [FIRST, SECOND, WITHDRAWN])
 def test_an_erased_line_is_answered_so_whatever_is_asked(given: LineState) -> None:
     claim = Claim(ANN, 2, given.digest)
-    assert lifecycle.decide_register(given, claim, erased=True) == Refused("LINE_ERASED")
-    assert lifecycle.decide_correct(given, claim, 1, erased=True) == Refused("LINE_ERASED")
-    assert lifecycle.decide_revoke(given, BEN, 1, erased=True) == Refused("LINE_ERASED")
-
-
-@pytest.mark.parametrize(
-    ("named", "subject", "erased", "allowed"),
-    [
-        (FIRST, ANN, False, True),
-        (SECOND, ANN, False, True),
-        (None, ANN, False, False),
-        (FIRST, BEN, False, False),
-        (WITHDRAWN, ANN, False, False),
-        (FIRST, ANN, True, False),
-    ],
-)
-def test_returning(named: LineState | None, subject: str, erased: bool, allowed: bool) -> None:
-    assert lifecycle.may_return(named, subject, erased=erased) is allowed
+    for command in (Register(claim), Correct(claim, 1), Revoke(BEN, 1)):
+        assert lifecycle.decide(given, command, erased=True) == Refused("LINE_ERASED")
 
 
 def test_facts_move_a_line_from_version_to_version() -> None:
@@ -124,9 +111,10 @@ def test_facts_move_a_line_from_version_to_version() -> None:
         **common, version=3, subject=BEN, period="p2", digest="r", supersedes=replaced
     )
     one, two, three = (LineFact.read(fact.write()) for fact in (first, second, third))
-    after_first = lifecycle.evolve(None, one)
-    after_second = lifecycle.evolve(after_first, two)
-    assert after_first == LineState(1, "registered", ANN, 1, "p1", "d1", 90)
-    assert after_second == LineState(2, "corrected", BEN, 1, "p2", "d2", 80)
-    assert lifecycle.evolve(after_second, three) == LineState(3, "revoked", BEN, 1, "p2", "r", 80)
-    assert lifecycle.evolve(None, three).score is None
+    after_first = lifecycle.evolve(None, one, "id1")
+    after_second = lifecycle.evolve(after_first, two, "id2")
+    after_third = lifecycle.evolve(after_second, three, "id3")
+    assert after_first == LineState(1, "registered", ANN, 1, "p1", "d1", 90, "AA", "id1")
+    assert after_second == LineState(2, "corrected", BEN, 1, "p2", "d2", 80, "AA", "id2")
+    assert after_third == LineState(3, "revoked", BEN, 1, "p2", "r", 80)
+    assert lifecycle.evolve(None, three, "id3").score is None
