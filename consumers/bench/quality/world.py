@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from consumers.bench.benches import Progress
 from consumers.bench.quality.stage import SeededVault
+from consumers.catalogue.sample import ensure_sample
 from consumers.simulation.defects import make_plan
 from consumers.simulation.plan import PlannedSubmission
 from consumers.simulation.population import SimulationSize
@@ -87,6 +88,7 @@ async def opened(folder: Path, count: int, spare: int, progress: Progress) -> As
 async def _prepare(settings: Settings, seed: bytes) -> None:
     await topics.apply(settings, partitions=PARTITIONS)
     await migrations.migrate(migration_sources(settings))
+    await ensure_sample(settings.dsn)
     async with pool(settings.vault, maximum=2) as connections:
         # The stage as production runs it opens the same input as the contenders.
         await PostgresVault(connections, load_kek(settings)).put_intake_key(
