@@ -126,6 +126,10 @@ class BroadcastTables:
         """A publisher by id."""
         return self._publishers.get(publisher)
 
+    def publishers(self) -> dict[str, PublisherEntry]:
+        """Every publisher by id, as of now."""
+        return dict(self._publishers)
+
     def session(self, session: str) -> SessionEntry | None:
         """The first use of a session id."""
         return self._sessions.get(session)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from psycopg.rows import class_row
 
 from infra.postgres import Connection
+from projections.silence import Heard
 
 BUCKET: Final = 10
 """Scores are counted in steps of ten, 100 alone: a line that nothing was said against."""
@@ -84,21 +85,13 @@ class GapTotals:
     former_numbers: int
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """When a pharmacy was last heard; None if never.
-
-    `seen` counts only what its seal shows to be the pharmacy's; `heard` counts whatever names it.
-    """
-
-    seen: datetime | None = None
-    heard: datetime | None = None
+_PERIOD: Final = "appended_at >= %(start)s AND appended_at < %(end)s"
+_PHARMACY: Final = "pharmacy = %(pharmacy)s"
 
 
-_PERIOD: Final = (
-    "(%(pharmacy)s::text IS NULL OR pharmacy = %(pharmacy)s)"
-    " AND appended_at >= %(start)s AND appended_at < %(end)s"
-)
+def _within(asked: Mapping[str, object]) -> str:
+    """The condition, with the pharmacy only if one is asked for: each form has its index."""
+    return _PERIOD if asked["pharmacy"] is None else f"{_PHARMACY} AND {_PERIOD}"
 
 
 async def overview(
@@ -109,7 +102,7 @@ async def overview(
     totals = await connection.execute(
         "SELECT outcome, count(*), sum(lines_recorded), sum(lines_rejected),"  # noqa: S608 - constants only
         " sum(lines_duplicate), count(*) FILTER (WHERE dead_letter)"
-        f" FROM quality_v1.receipt WHERE {_PERIOD} GROUP BY outcome ORDER BY outcome",
+        f" FROM quality_v1.receipt WHERE {_within(asked)} GROUP BY outcome ORDER BY outcome",
         asked,
     )
     rows = await totals.fetchall()
@@ -131,7 +124,7 @@ async def _findings(
 ) -> list[tuple[str, str, int]]:
     cursor = await connection.execute(
         "SELECT severity, code, count(*) FROM quality_v1.finding"  # noqa: S608 - constants only
-        f" WHERE {_PERIOD} GROUP BY severity, code ORDER BY severity, code",
+        f" WHERE {_within(asked)} GROUP BY severity, code ORDER BY severity, code",
         asked,
     )
     return [(severity, code, count) async for severity, code, count in cursor]
@@ -140,7 +133,7 @@ async def _findings(
 async def _scores(connection: Connection, asked: Mapping[str, object]) -> dict[int, int]:
     cursor = await connection.execute(
         f"SELECT score / {BUCKET} * {BUCKET}, count(*)"  # noqa: S608 - constants only
-        f" FROM quality_v1.receipt, unnest(scores) AS score WHERE {_PERIOD}"
+        f" FROM quality_v1.receipt, unnest(scores) AS score WHERE {_within(asked)}"
         " GROUP BY 1 ORDER BY 1",
         asked,
     )
@@ -169,12 +162,13 @@ async def by_day(
     connection: Connection, *, start: datetime, end: datetime, pharmacy: str | None = None
 ) -> list[DayRow]:
     """Findings by Belgian day and code, oldest day first."""
+    asked = {"pharmacy": pharmacy, "start": start, "end": end}
     async with connection.cursor(row_factory=class_row(DayRow)) as cursor:
         await cursor.execute(
             "SELECT (appended_at AT TIME ZONE 'Europe/Brussels')::date AS day,"  # noqa: S608 - constants only
-            f" severity, code, count(*) AS count FROM quality_v1.finding WHERE {_PERIOD}"
+            f" severity, code, count(*) AS count FROM quality_v1.finding WHERE {_within(asked)}"
             " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-            {"pharmacy": pharmacy, "start": start, "end": end},
+            asked,
         )
         return await cursor.fetchall()
 
@@ -203,29 +197,34 @@ LEFT JOIN LATERAL (
     WHERE pharmacy = g.pharmacy AND submission_id IS NOT NULL
     ORDER BY appended_at DESC, source_offset DESC LIMIT 1
 ) AS newest ON true
+WHERE {pharmacy}
 """
 """A gap without the numbers that arrived since, as ranges."""
+
+
+def _open(pharmacy: str | None) -> str:
+    return _OPEN.format(pharmacy="true" if pharmacy is None else f"g.{_PHARMACY}")
 
 
 async def open_gaps(connection: Connection, *, pharmacy: str | None = None) -> list[OpenGap]:
     """What is missing, as ranges: by pharmacy, oldest notice first."""
     async with connection.cursor(row_factory=class_row(OpenGap)) as cursor:
         await cursor.execute(
-            f"{_OPEN} WHERE %(pharmacy)s::text IS NULL OR g.pharmacy = %(pharmacy)s"
-            " ORDER BY g.pharmacy, g.noticed_at, g.epoch, r.first",
+            f"{_open(pharmacy)} ORDER BY g.pharmacy, g.noticed_at, g.epoch, r.first",
             {"pharmacy": pharmacy},
         )
         return await cursor.fetchall()
 
 
-async def gap_totals(connection: Connection) -> GapTotals:
-    """How many ranges and numbers are missing in all."""
+async def gap_totals(connection: Connection, *, pharmacy: str | None = None) -> GapTotals:
+    """How many ranges and numbers are missing, of one pharmacy or in all."""
     cursor = await connection.execute(
         "SELECT count(*) FILTER (WHERE current),"  # noqa: S608 - constants only
         " coalesce(sum(last - first + 1) FILTER (WHERE current), 0),"
         " count(*) FILTER (WHERE NOT current),"
         " coalesce(sum(last - first + 1) FILTER (WHERE NOT current), 0)"
-        f" FROM ({_OPEN}) AS missing"
+        f" FROM ({_open(pharmacy)}) AS missing",
+        {"pharmacy": pharmacy},
     )
     row: tuple[Any, ...] = await cursor.fetchone() or (0, 0, 0, 0)
     return GapTotals(*(int(one) for one in row))

@@ -6,8 +6,10 @@ Only here are adapters chosen; the parts themselves know ports.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
+from consumers.quality.watch import Watch
 from consumers.stack.office import log_key_path
 from consumers.stack.stack import migration_sources
 from infra.catalogue.cache import CachedCatalogue
@@ -124,3 +126,15 @@ async def run_notary(settings: Settings, stop: asyncio.Event) -> None:
     health = sequencer.health
     async with _operated(settings, lambda: (health.size is not None, health.snapshot()), stop):
         await sequencer.run(stop)
+
+
+async def run_keeper(settings: Settings, stop: asyncio.Event) -> None:
+    """Watches for silence and gaps; one process is enough, a second one shows the same."""
+    await require_current(migration_sources(settings)[:1])
+    async with (
+        pool(settings.dsn, maximum=2) as connections,
+        following(settings) as tables,
+    ):
+        watch = Watch(tables, connections, clock=lambda: datetime.now(UTC))
+        async with _operated(settings, lambda: (watch.ready, watch.snapshot()), stop):
+            await watch.run(stop)

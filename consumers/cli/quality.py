@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 import typer
 from rich.console import Console
 
+from consumers.cli import quality_stats, refused, silence
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
 from consumers.vendors import check as checking
@@ -20,6 +21,10 @@ from schemas.receipts import Issue, Receipt
 from streams.quality.codes import CODES, Code
 
 app = typer.Typer(help="Quality control of what pharmacies submit.", no_args_is_help=True)
+app.command("silent")(silence.silent)
+app.command("gaps")(silence.gaps)
+app.command("stats")(quality_stats.stats)
+app.command("refused")(refused.refused)
 
 Language = Literal["fr", "nl", "de", "en"]
 _INSTANT: Final = "%Y-%m-%dT%H:%M:%S%z"

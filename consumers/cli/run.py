@@ -22,6 +22,7 @@ class Part(StrEnum):
     PROJECTIONS = "projections"
     NOTARY = "notary"
     API = "api"
+    KEEPER = "keeper"
 
 
 Runner = Callable[[Settings, asyncio.Event], Awaitable[None]]
@@ -35,6 +36,7 @@ def _runner(part: Part) -> Runner:
         Part.PROJECTIONS: ("consumers.cli.parts", "run_projections"),
         Part.NOTARY: ("consumers.cli.parts", "run_notary"),
         Part.API: ("consumers.api.run", "run_api"),
+        Part.KEEPER: ("consumers.cli.parts", "run_keeper"),
     }[part]
     runner: Runner = getattr(import_module(module), name)
     return runner

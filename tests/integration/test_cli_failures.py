@@ -25,9 +25,9 @@ USAGE: Final = 2
 NOWHERE: Final = "127.0.0.1:9"
 PASSWORD: Final = "not-for-anybody"
 SENTENCE: Final = re.compile(r"dpp: [A-Z/].+\.\n")
-PARTS: Final = ("quality", "subject", "projections", "api")
+PARTS: Final = ("quality", "subject", "projections", "api", "keeper")
 NEEDS_KAFKA: Final = (("topics", "apply"), ("topics", "check"))
-NEEDS_POSTGRES: Final = (("db", "migrate"), ("db", "check"))
+NEEDS_POSTGRES: Final = (("db", "migrate"), ("db", "check"), ("quality", "refused"))
 
 
 @pytest.fixture
@@ -143,6 +143,14 @@ def test_a_taken_port_of_a_whole_backbone_bad(
     folder = str(tmp_path / "up")
     said = fails(environment, "up", "--data", folder, "--port", str(taken_port))
     assert str(taken_port) in said
+
+
+async def test_a_missing_broker_when_silence_is_asked_for_bad(
+    environment: dict[str, str], settings: Settings
+) -> None:
+    await migrate(migration_sources(settings))
+    said = fails({**environment, "DPP_KAFKA_BOOTSTRAP": NOWHERE}, "quality", "silent", "--json")
+    assert "No answer from the Kafka broker" in said
 
 
 def test_a_folder_in_which_nothing_runs_bad(environment: dict[str, str], tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from projections.folds import quality
 from projections.folds.access_state import Recorded
 from projections.folds.changes import Upsert
 from projections.positions import PositionWaiter
-from projections.quality_overview import Heard, OpenGap, PharmacyRow
+from projections.quality_overview import OpenGap, PharmacyRow
 from projections.quality_refusals import Filter, RefusalKey
 from projections.shells import quality_projection
+from projections.silence import Heard
 from schemas.receipts import (
     GAP_CLOSED,
     GAP_NOTICED,
