@@ -16,7 +16,6 @@ from projections.history_store import HistoryWriter
 from projections.opening import open_facts
 from projections.rows import RowWriter
 from schemas import topics
-from schemas.audit import ACCESS_DECIDED, AccessDecided
 from schemas.keyvault import KeyVault, Shredded
 from schemas.subject import SUBJECT_FACTS
 
@@ -132,13 +131,12 @@ def access_state_projection(topic: str = topics.SUBJECT_REGISTERED.name) -> Plai
 
 def access_log_projection(topic: str = topics.ACCESS_AUDITED.name) -> Plain:
     """Who looked at whose data; outlives an erasure, which makes its sealed parts unreadable."""
-    models = {ACCESS_DECIDED: AccessDecided}
     return Plain(
         name="access_log",
         topic=topic,
         schema=access_log.SCHEMA,
         primary_keys=access_log.PRIMARY_KEYS,
-        changes=lambda event: access_log.fold(read(event, models), event.recorded),
+        changes=lambda event: access_log.fold(read(event, access_log.EVENTS), event.recorded),
         from_stage=False,
     )
 

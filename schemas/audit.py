@@ -11,6 +11,7 @@ from pydantic import Field
 from schemas.model import Base64Url, Instant, Model, Pseudonym, ShortText
 
 ACCESS_DECIDED: Final = "be.dpp.access.decided.v1"
+OPERATIONS_READ: Final = "be.dpp.access.operations-read.v1"
 
 DenyReason = Literal[
     "no_consent",
@@ -90,3 +91,39 @@ class AccessDecided(Model):
     digest: Base64Url | None = None
     sealed_parameters: Base64Url | None = None
     sealed_reader: Base64Url
+
+
+class OperationsParameters(Model):
+    """What an operator asked for."""
+
+    endpoint: ShortText
+    window: Window | None = None
+    pharmacy: ShortText | None = None
+    code: ShortText | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    cursor: bool = False
+
+
+class OperationsContent(Model):
+    """Who asked and what was asked; sealed under the reader secret."""
+
+    reader: ReaderIdentity
+    parameters: OperationsParameters
+
+
+class OperationsRead(Model):
+    """One operator's read of operating data: of no subject, so it stands under the reader alone.
+
+    `rows` and `digest` describe the answer: SHA-256 over the sorted places of what was shown, each
+    as (partition, offset, line) in the exact form of `schemas.canonical.lp`, base64url.
+    """
+
+    reader: Pseudonym
+    role: ShortText
+    purpose: ShortText
+    read_at: Instant
+    positions: tuple[PositionUsed, ...] = ()
+    rows: Annotated[int, Field(ge=0)] = 0
+    digest: Base64Url
+    sealed: Base64Url
+    """An `OperationsContent`."""

@@ -25,7 +25,10 @@ _BY_TOPIC: Final[dict[str, dict[str, type[Model]]]] = {
     topics.PUBLISHER_REGISTERED.name: {**publisher.PUBLISHER_FACTS},
     topics.PUBLISHER_SESSIONS.name: {publisher.SESSION_OPENED: publisher.SessionOpened},
     topics.POLICY_REGISTERED.name: {policy.POLICY_REGISTERED: policy.PolicyVersion},
-    topics.ACCESS_AUDITED.name: {audit.ACCESS_DECIDED: audit.AccessDecided},
+    topics.ACCESS_AUDITED.name: {
+        audit.ACCESS_DECIDED: audit.AccessDecided,
+        audit.OPERATIONS_READ: audit.OperationsRead,
+    },
 }
 
 SEALED_CONTENTS: Final[dict[str, type[Model]]] = {
@@ -34,6 +37,7 @@ SEALED_CONTENTS: Final[dict[str, type[Model]]] = {
     "be.dpp.sealed.subject-content.v1": subject.SubjectContent,
     "be.dpp.sealed.reader-identity.v1": audit.ReaderIdentity,
     "be.dpp.sealed.request-parameters.v1": audit.RequestParameters,
+    "be.dpp.sealed.operations-content.v1": audit.OperationsContent,
 }
 """What `sealed` members hold once opened; they are as frozen as the events around them."""
 

@@ -2,5 +2,6 @@
 
 tokens, callers: who asks. reads: the order of a read. audit: its record. views, people: what is
 shown. registrations, outcomes, registrar: consents, links, exclusions, mandates. submissions,
-receipts: for publishers without Kafka. limits, security, problems: the door. routes: addresses.
+receipts: for publishers without Kafka. operators, refusals: what quality control refused.
+limits, security, problems: the door. routes: addresses.
 """

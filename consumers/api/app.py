@@ -10,7 +10,14 @@ from fastapi.openapi.utils import get_openapi
 from consumers.api.limits import Door
 from consumers.api.ports import Dependencies
 from consumers.api.problems import ProblemDocument, install
-from consumers.api.routes import accesslog, history, operations, publishers, registrations
+from consumers.api.routes import (
+    accesslog,
+    history,
+    operations,
+    publishers,
+    quality,
+    registrations,
+)
 from schemas.keyvault import VaultUnavailable
 
 TITLE: Final = "Shared Pharmaceutical Record: read and registration API"
@@ -44,7 +51,7 @@ def create_app(deps: Dependencies) -> FastAPI:
 
 
 def _include(app: FastAPI) -> None:
-    for module in (history, accesslog, registrations, publishers, operations):
+    for module in (history, accesslog, registrations, publishers, quality, operations):
         app.include_router(module.router)
 
 

@@ -57,6 +57,20 @@ class ReceiptsForm(Form):
     limit: Limit | None = None
 
 
+class OwnRefusalsForm(PageForm):
+    """Refused lines of a period (the last week if none is given), all or of one code."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,64}$")] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class RefusalsForm(OwnRefusalsForm):
+    """The same of all pharmacies or of one."""
+
+    pharmacy: Number | None = None
+
+
 class PartyForm(Form):
     """Somebody named: a professional by NIHDI, an organisation by number, a citizen by NISS."""
 

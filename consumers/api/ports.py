@@ -10,6 +10,7 @@ from consumers.api.tokens import PublisherKeys, TokenVerifier
 from consumers.api.tokens_dev import DevIssuer
 from projections.access import AccessFacts
 from projections.quality_queries import ReceiptRow
+from projections.quality_refusals import Filter, Refusal, RefusalKey
 from projections.queries import AccessLogRow, HistoryRow, RegistrationRow
 from schemas.keyvault import KeyVault
 from schemas.policy import PolicyName, PolicyVersion
@@ -124,6 +125,12 @@ class Store(Protocol):
 
     async def receipts(self, *, pharmacy: str, after: int, limit: int) -> list[ReceiptRow]:
         """A pharmacy's receipts and gap notices behind an offset, oldest first."""
+        ...
+
+    async def refusals(
+        self, wanted: Filter, *, limit: int, after: RefusalKey | None
+    ) -> Sequence[Refusal]:
+        """Refused lines and submissions behind a place, newest first."""
         ...
 
 

@@ -1,11 +1,11 @@
 """The store port over the projections' database; rows come as `projections.queries` gives them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from consumers.api.cursors import SortKey
 from infra.postgres import Pool
-from projections import quality_queries, queries
+from projections import quality_queries, quality_refusals, queries
 from projections.access import AccessFacts
 from schemas.partitioning import partition_for
 
@@ -108,6 +108,17 @@ class PostgresStore:
                 after=after,
                 limit=limit,
             )
+
+    async def refusals(
+        self,
+        wanted: quality_refusals.Filter,
+        *,
+        limit: int,
+        after: quality_refusals.RefusalKey | None,
+    ) -> Sequence[quality_refusals.Refusal]:
+        """Refused lines and submissions behind a place, newest first."""
+        async with self._pool.connection() as connection:
+            return await quality_refusals.refusals(connection, wanted, limit=limit, after=after)
 
     async def failure(self, projection: str) -> str | None:
         """Why a projection stands still, if it does; also tells whether the database answers."""

@@ -22,7 +22,7 @@ from schemas import strictjson
 from schemas.identifiers import nihdi, niss, pharmacy
 from schemas.sealing import SealBroken, b64decode, b64encode
 
-Role = Literal["patient", "caregiver", "pharmacist", "pharmacy", "auditor"]
+Role = Literal["patient", "caregiver", "pharmacist", "pharmacy", "auditor", "operator"]
 AsymmetricAlgorithm = Literal[
     "RS256", "PS256", "ES256", "ES384", "ES512", "Ed25519", "EdDSA", "Ed448"
 ]
@@ -55,7 +55,7 @@ class TrustedIssuer(BaseModel):
         _SAFE_TYPES
     )
     roles: tuple[Role, ...] = ("patient", "caregiver", "pharmacist", "pharmacy", "auditor")
-    """Roles that this issuer may grant."""
+    """Roles that this issuer may grant; `operator` only if it is named."""
     max_seconds: Annotated[int, Field(ge=60, le=86_400)] = 43_200
     keys: tuple[dict[str, str | list[str]], ...] = Field(min_length=1, repr=False)
     """Public JWKs, each with its `kid`."""
@@ -97,6 +97,8 @@ class Principal:
     organisation: str | None = None
     """A pharmacy's number; for caregivers, the number of where they work."""
     name: str | None = field(default=None, repr=False)
+    subject: str | None = field(default=None, repr=False)
+    """Who an operator is at the issuer."""
     publisher: str | None = None
     """Publisher id, when the token is one that a publisher issued for itself."""
 
@@ -292,6 +294,7 @@ def _person(claims: _Claims, issuer: TrustedIssuer) -> Principal:
             if organisation and in_pharmacy
             else organisation,
             name=claims.name,
+            subject=claims.sub if claims.role == "operator" else None,
         )
     except InvalidNumber:
         raise Unauthenticated("claims_invalid") from None
@@ -303,4 +306,5 @@ _NEEDS: Final[dict[Role, tuple[str, ...]]] = {
     "pharmacist": ("nihdi", "profession", "organisation"),
     "pharmacy": ("organisation",),
     "auditor": ("sub",),
+    "operator": ("sub",),
 }

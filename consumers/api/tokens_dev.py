@@ -5,7 +5,7 @@ import os
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from joserfc import jwt
 from joserfc.jwk import OKPKey
@@ -67,6 +67,7 @@ class DevIssuer:
             issuer=DEV_ISSUER,
             audience=self._audience,
             algorithms=("Ed25519",),
+            roles=get_args(Role),
             keys=(public,),
         )
 

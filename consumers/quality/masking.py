@@ -12,6 +12,7 @@ from typing import Final
 
 from projections.quality_refusals import Refusal
 from schemas.identifiers import guid
+from schemas.receipts import FaultClass
 
 _SHOWN: Final = 4
 _STEP: Final = re.compile(r"[0-9]{1,3}|[a-z_]{1,32}")
@@ -23,7 +24,7 @@ class MaskedIssue:
     """What refused it: code, class, and the masked RFC 6901 path into the body."""
 
     code: str
-    fault_class: str
+    fault_class: FaultClass
     path: str
 
 

@@ -1,19 +1,39 @@
-"""Who looked at whose data, when, in what role and with what result: one row per decision."""
+"""Who looked at whose data, when, in what role and with what result: one row per decision.
 
-from typing import Final
+What operators read concerns no subject: it is in the log under the reader, and has no row here.
+"""
+
+from typing import Final, assert_never
 
 from projections.folds.access_state import Recorded
 from projections.folds.changes import Change, Upsert
-from schemas.audit import ACCESS_DECIDED, AccessDecided
+from schemas.audit import ACCESS_DECIDED, OPERATIONS_READ, AccessDecided, OperationsRead
 
 SCHEMA: Final = "access_log_v1"
 PRIMARY_KEYS: Final = {"decision": ("ce_id",)}
 
 
-def fold(event: AccessDecided, recorded: Recorded) -> tuple[Change, ...]:
+Event = AccessDecided | OperationsRead
+EVENTS: Final[dict[str, type[Event]]] = {
+    ACCESS_DECIDED: AccessDecided,
+    OPERATIONS_READ: OperationsRead,
+}
+
+
+def fold(event: Event, recorded: Recorded) -> tuple[Change, ...]:
     """The row of a decision; the same decision written twice stays one row."""
+    match event:
+        case AccessDecided():
+            return (Upsert("decision", _decision(event, recorded)),)
+        case OperationsRead():
+            return ()
+        case _:
+            assert_never(event)
+
+
+def _decision(event: AccessDecided, recorded: Recorded) -> dict[str, object]:
     window = event.window
-    row: dict[str, object] = {
+    return {
         "ce_id": recorded.ce_id,
         "recorded_partition": recorded.partition,
         "recorded_position": recorded.offset,
@@ -38,4 +58,3 @@ def fold(event: AccessDecided, recorded: Recorded) -> tuple[Change, ...]:
         "sealed_parameters": event.sealed_parameters,
         "sealed_reader": event.sealed_reader,
     }
-    return (Upsert("decision", row),)

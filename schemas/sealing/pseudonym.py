@@ -43,6 +43,11 @@ def party_pseudonym(key: bytes, kind: PartyKind, number: str) -> str:
     return _short(hmac.digest(key, lp("dpp-party-v1", kind, identity), "sha256"))
 
 
+def operator_pseudonym(key: bytes, issuer: str, subject: str) -> str:
+    """The pseudonym of an operator: who they are (`sub`) at the issuer of their token."""
+    return _short(hmac.digest(key, lp("dpp-operator-v1", issuer, subject), "sha256"))
+
+
 def _organisation(number: str) -> str:
     if cbe.is_valid(number):
         # An exclusion must meet the organisation whichever form a token or a registration uses.

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from projections.folds import access_log
 from projections.folds.access_state import Recorded
 from projections.folds.changes import Upsert
-from schemas.audit import AccessDecided, Window
+from schemas.audit import AccessDecided, OperationsRead, Window
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 SUBJECT, READER = "a" * 26, "b" * 26
@@ -63,3 +63,15 @@ def test_the_same_decision_asks_for_the_same_row_wherever_it_is_read_again() -> 
     again = access_log.fold(decided(), Recorded(2, 7, NOW, "id-1"))
     assert again == access_log.fold(decided(), Recorded(2, 7, NOW, "id-1"))
     assert access_log.PRIMARY_KEYS == {"decision": ("ce_id",)}
+
+
+def test_what_an_operator_read_concerns_no_subject_and_has_no_row() -> None:
+    read = OperationsRead(
+        reader=READER,
+        role="operator",
+        purpose="quality_refused",
+        read_at=NOW,
+        digest="AAAA",
+        sealed="AAAA",
+    )
+    assert access_log.fold(read, Recorded(2, 7, NOW, "id-1")) == ()

@@ -192,6 +192,22 @@ def test_an_issuer_grants_only_the_roles_configured(world: World) -> None:
         verifier.verify(_sign(world, {**GOOD, "role": "auditor"}))
 
 
+def test_an_issuer_makes_operators_only_if_its_roles_name_them(world: World) -> None:
+    claims = {**GOOD, "role": "operator", "sub": "clerk", "niss": None}
+    named = world.trusted()
+    by_default = TrustedIssuer.model_validate(named.model_dump(exclude={"roles"}))
+
+    def verifier(issuer: TrustedIssuer) -> TokenVerifier:
+        return TokenVerifier(
+            issuers=(issuer,), publishers=world.tables, audience=AUDIENCE, clock=lambda: NOW
+        )
+
+    principal = verifier(named).verify(_sign(world, claims))
+    assert (principal.role, principal.subject) == ("operator", "clerk")
+    with pytest.raises(Unauthenticated, match="role_not_granted"):
+        verifier(by_default).verify(_sign(world, claims))
+
+
 def test_a_publisher_shows_itself_with_its_enrolled_key(world: World) -> None:
     principal = world.verifier().verify(publisher_token(PHARMACY, world.publisher_key, NOW))
     assert (principal.role, principal.publisher, principal.organisation) == (

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 from joserfc import jwt
@@ -16,13 +16,14 @@ from consumers.api.app import create_app
 from consumers.api.cursors import SortKey
 from consumers.api.outcomes import OutcomeBook
 from consumers.api.ports import ApiSettings, Appended, Dependencies, Header, PositionTimeout
-from consumers.api.tokens import TokenVerifier, TrustedIssuer
+from consumers.api.tokens import Role, TokenVerifier, TrustedIssuer
 from consumers.catalogue import catalogue
 from infra.keys.memory import MemoryVault
 from projections.access import AccessFacts
 from projections.quality_queries import ReceiptRow
+from projections.quality_refusals import Filter, Refusal, RefusalKey
 from projections.queries import AccessLogRow, HistoryRow, RegistrationRow
-from schemas.audit import AccessDecided
+from schemas.audit import ACCESS_DECIDED, OPERATIONS_READ, AccessDecided, OperationsRead
 from schemas.brussels import day_of
 from schemas.dispensation import REGISTERED, LineContent, MedicinalProduct, Posology
 from schemas.envelope import Envelope
@@ -113,7 +114,17 @@ class FakeLog:
         return range(PARTITIONS)
 
     def audited(self) -> list[AccessDecided]:
-        return [AccessDecided.read(v) for t, _, _, v in self.appended if t == ACCESS_AUDITED.name]
+        return [AccessDecided.read(value) for value in self._audited(ACCESS_DECIDED)]
+
+    def operations(self) -> list[OperationsRead]:
+        return [OperationsRead.read(value) for value in self._audited(OPERATIONS_READ)]
+
+    def _audited(self, type_: str) -> list[bytes]:
+        return [
+            value
+            for topic, _, headers, value in self.appended
+            if topic == ACCESS_AUDITED.name and dict(headers)["ce_type"] == type_.encode()
+        ]
 
 
 @dataclass
@@ -141,6 +152,7 @@ class FakeStore:
     registered: list[RegistrationRow] = field(default_factory=list)
     accesses: list[AccessLogRow] = field(default_factory=list)
     letters: list[ReceiptRow] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
     async def history(
@@ -202,6 +214,20 @@ class FakeStore:
 
     async def receipts(self, *, pharmacy: str, after: int, limit: int) -> list[ReceiptRow]:
         return [r for r in self.letters if r.offset > after][:limit]
+
+    async def refusals(
+        self, wanted: Filter, *, limit: int, after: RefusalKey | None
+    ) -> list[Refusal]:
+        self.trace.append("refusals")
+        rows = [
+            r
+            for r in sorted(self.refused, key=lambda r: r.key, reverse=True)
+            if wanted.start <= r.key.appended_at < wanted.end
+            and wanted.pharmacy in (None, r.pharmacy)
+            and (wanted.code is None or wanted.code in {issue.code for issue in r.issues})
+            and (after is None or r.key < after)
+        ]
+        return rows[:limit]
 
 
 def _page(rows: list[HistoryRow], after: SortKey | None, limit: int) -> list[HistoryRow]:
@@ -304,6 +330,7 @@ class World:
             issuer=ISSUER,
             audience=AUDIENCE,
             algorithms=("Ed25519",),
+            roles=get_args(Role),
             keys=({name: str(value) for name, value in public.items()},),
         )
 
