@@ -15,7 +15,7 @@ from consumers.stack.stack import Stack
 from infra.kafka import Partition, producer, reader
 from infra.settings import load_settings
 from schemas import topics
-from schemas.audit import AccessDecided
+from schemas.audit import ACCESS_DECIDED, AccessDecided
 from schemas.dispensation import (
     REGISTER,
     MedicinalProduct,
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 ANN, BOB = "85000000138", "70000000114"
 DOCTOR, PHARMACY = "10000106001", "80000551"
-CNK, POSOLOGY = "0041020", "1 tablet at noon"
+CNK, WRONG_CNK, POSOLOGY = "0041020", "1439562", "1 tablet at noon"
 EVIDENCE = {"proof": "eidreading", "reference": "592000000000"}
 DOCTOR_PARTY = {"party_kind": "professional", "number": DOCTOR}
 
@@ -90,7 +90,7 @@ class Backbone:
             office_public_key=key.public_bytes,
         )
 
-    async def dispense(self, number: str) -> str:
+    async def dispense(self, number: str, cnk: str = CNK) -> str:
         """A line goes in over HTTP; answers its DGUID once its receipt is there."""
         transport, now, dguid = self.transport(), datetime.now(UTC), str(uuid.uuid4())
         body = RegisterBody(
@@ -100,7 +100,7 @@ class Backbone:
             lines=(
                 SubmittedLine(
                     dguid=dguid,
-                    product=MedicinalProduct(cnk=CNK),
+                    product=MedicinalProduct(cnk=cnk),
                     units=1,
                     posology=Posology(text=POSOLOGY),
                 ),
@@ -165,7 +165,11 @@ async def _audited(backbone: Backbone) -> list[AccessDecided]:
         ends = await broker.end_offsets(partitions)
         while not _passed(await broker.positions(), ends):
             for records in (await broker.poll(timeout=0.2)).values():
-                found += [AccessDecided.read(record.value or b"") for record in records]
+                found += [
+                    AccessDecided.read(record.value or b"")
+                    for record in records
+                    if dict(record.headers)["ce_type"] == ACCESS_DECIDED.encode()
+                ]
     return found
 
 
@@ -222,6 +226,15 @@ async def test_a_line_is_dispensed_shared_withdrawn_and_accounted_for(backbone: 
     people = (await backbone.ask("/v1/mandates/history", holder)).json()["people"]
     assert [one["person"]["number"] for one in people] == [BOB, ANN]
     assert people[1]["history"]["lines"][0]["dguid"] == dguid
+
+    # What is refused shows to the pharmacy in full, to an operator masked, and disturbs no log.
+    operator = await backbone.token(role="operator", name="Clerk")
+    refused = await backbone.dispense(ANN, cnk=WRONG_CNK)
+    (own_line,) = (await backbone.ask("/v1/receipts/refused", pharmacy)).json()["refused"]
+    assert own_line["dguid"] == refused
+    (masked,) = (await backbone.ask("/v1/quality/refused", operator)).json()["refused"]
+    assert (masked["pharmacy"], masked["dguid"]) == (PHARMACY, f"*{refused[-4:]}")
+    assert [one["code"] for one in masked["issues"]] == [one["code"] for one in own_line["issues"]]
 
     async def logged() -> bool:
         log = (await backbone.ask("/v1/me/access-log", patient)).raise_for_status().json()
