@@ -185,21 +185,21 @@ class _Walk:
         for at, entry in enumerate(entries):
             number = tile.index * WIDTH + at
             try:
-                one = leaf.decode(entry)
+                topic, partition, offset = leaf.place(entry)
             except LeafInvalid as error:
                 self._suspect = self._suspect or Fault(
                     "leaf", f"Leaf {number} is no record: {error}.", number
                 )
                 return
-            place = Partition(one.topic, one.partition)
-            if one.offset < self._positions.get(place, 0) and self._suspect is None:
+            place = Partition(topic, partition)
+            if offset < self._positions.get(place, 0) and self._suspect is None:
                 self._suspect = Fault(
                     "order",
-                    f"Leaf {number} repeats or goes behind offset {one.offset} of {place.topic}"
-                    f"[{place.partition}], which the log has passed.",
+                    f"Leaf {number} repeats or goes behind offset {offset} of {topic}"
+                    f"[{partition}], which the log has passed.",
                     number,
                 )
-            self._positions[place] = one.offset + 1
+            self._positions[place] = offset + 1
 
     def _check_kept(self, tile: Tile) -> None:
         first = tile.index * WIDTH

@@ -59,6 +59,12 @@ BENCHES: Final = (
         rounds=5,
         module="consumers.bench.quality.measure",
     ),
+    Bench(
+        "log",
+        "the transparency log: sequencing from Kafka, verifying, proving",
+        rounds=5,
+        module="consumers.bench.log",
+    ),
 )
 
 

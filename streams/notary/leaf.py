@@ -8,6 +8,7 @@ bytes, so that it differs from what is empty. Headers keep their order. One reco
 and one form is of one record. Source: DESIGN sections 4.3 and 9.
 """
 
+import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +28,10 @@ LOGGED: Final = (
 )
 """The topics whose records become leaves; nothing else does."""
 _ABSENT: Final = 0xFFFFFFFF
-_LENGTH: Final = 4
+_LENGTH: Final = struct.Struct(">I")
+_PLACE: Final = struct.Struct(">IIIQIQ")
+_ABSENT_PART: Final = _LENGTH.pack(_ABSENT)
+_MAGIC_PART: Final = _LENGTH.pack(len(MAGIC)) + MAGIC
 _FIXED_PARTS: Final = 7
 
 
@@ -54,23 +58,15 @@ def encode(leaf: Leaf) -> bytes:
     Raises:
         LeafInvalid: they would be more than an entry bundle can hold.
     """
-    parts = [
-        MAGIC,
-        leaf.topic.encode(),
-        leaf.partition.to_bytes(4),
-        leaf.offset.to_bytes(8),
-        leaf.timestamp_ms.to_bytes(8),
-        leaf.key,
-        leaf.value,
+    pieces = [
+        _MAGIC_PART,
+        _part(leaf.topic.encode()),
+        _PLACE.pack(4, leaf.partition, 8, leaf.offset, 8, leaf.timestamp_ms),
+        _part(leaf.key),
+        _part(leaf.value),
     ]
     for name, value in leaf.headers:
-        parts += (name.encode(), value)
-    pieces: list[bytes] = []
-    for part in parts:
-        if part is None:
-            pieces.append(_ABSENT.to_bytes(_LENGTH))
-        else:
-            pieces += (len(part).to_bytes(_LENGTH), part)
+        pieces += (_part(name.encode()), _part(value))
     data = b"".join(pieces)
     if len(data) > MAX_ENTRY_BYTES:
         raise LeafInvalid(f"a leaf has at most {MAX_ENTRY_BYTES} bytes, this one {len(data)}")
@@ -84,13 +80,9 @@ def decode(data: bytes) -> Leaf:
         LeafInvalid: they are not what `encode` writes.
     """
     parts = _parts(data)
-    if len(parts) < _FIXED_PARTS or len(parts) % 2 == 0 or parts[0] != MAGIC:
-        raise LeafInvalid("these bytes are no leaf of this version")
-    topic, names = _text(parts[1]), [_text(name) for name in parts[_FIXED_PARTS::2]]
+    names = [_text(name) for name in parts[_FIXED_PARTS::2]]
     return Leaf(
-        topic=topic,
-        partition=_number(parts[2], 4),
-        offset=_number(parts[3], 8),
+        *_place(parts),
         timestamp_ms=_number(parts[4], 8),
         key=parts[5],
         headers=tuple(zip(names, parts[_FIXED_PARTS + 1 :: 2], strict=True)),
@@ -98,19 +90,41 @@ def decode(data: bytes) -> Leaf:
     )
 
 
+def place(data: bytes) -> tuple[str, int, int]:
+    """Topic, partition and offset of the record in a leaf's bytes, without the rest of it.
+
+    Raises:
+        LeafInvalid: they are not a leaf's.
+    """
+    return _place(_parts(data))
+
+
+def _place(parts: list[bytes | None]) -> tuple[str, int, int]:
+    return _text(parts[1]), _number(parts[2], 4), _number(parts[3], 8)
+
+
+def _part(part: bytes | None) -> bytes:
+    return _ABSENT_PART if part is None else _LENGTH.pack(len(part)) + part
+
+
 def _parts(data: bytes) -> list[bytes | None]:
     parts: list[bytes | None] = []
-    at, end = 0, len(data)
-    while at < end:
-        length, at = int.from_bytes(data[at : at + _LENGTH]), at + _LENGTH
-        if length == _ABSENT:
-            parts.append(None)
-            length = 0
-        else:
-            parts.append(data[at : at + length])
-        at += length
+    at, end, length_at = 0, len(data), _LENGTH.unpack_from
+    try:
+        while at < end:
+            (length,) = length_at(data, at)
+            at += _LENGTH.size
+            if length == _ABSENT:
+                parts.append(None)
+            else:
+                parts.append(data[at : at + length])
+                at += length
+    except struct.error:
+        at = -1
     if at != end:
         raise LeafInvalid("the leaf ends inside a part")
+    if len(parts) < _FIXED_PARTS or len(parts) % 2 == 0 or parts[0] != MAGIC:
+        raise LeafInvalid("these bytes are no leaf of this version")
     return parts
 
 

@@ -28,9 +28,9 @@ def advance(positions: NextOffsets, entries: Iterable[bytes]) -> None:
         LeafInvalid: an entry is no leaf.
     """
     for entry in entries:
-        one = leaf.decode(entry)
-        place = Partition(one.topic, one.partition)
-        positions[place] = max(positions.get(place, 0), one.offset + 1)
+        topic, partition, offset = leaf.place(entry)
+        place = Partition(topic, partition)
+        positions[place] = max(positions.get(place, 0), offset + 1)
 
 
 def load(file: Path, size: int, read: Read) -> NextOffsets:
