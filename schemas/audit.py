@@ -12,6 +12,7 @@ from schemas.model import Base64Url, Instant, Model, Pseudonym, ShortText
 
 ACCESS_DECIDED: Final = "be.dpp.access.decided.v1"
 OPERATIONS_READ: Final = "be.dpp.access.operations-read.v1"
+AUDIT_READ: Final = "be.dpp.access.audit-read.v1"
 
 DenyReason = Literal[
     "no_consent",
@@ -127,3 +128,18 @@ class OperationsRead(Model):
     digest: Base64Url
     sealed: Base64Url
     """An `OperationsContent`."""
+
+
+class AuditRead(Model):
+    """An auditor looked at a part of the log; it names no subject, and holds counts only."""
+
+    reader: Pseudonym
+    """Keyed pseudonym of who answers for the audit, like that of a party."""
+    role: Literal["auditor"] = "auditor"
+    purpose: Literal["rederive"] = "rederive"
+    stage: ShortText
+    read_at: Instant
+    window: Window
+    """Append times of the submissions that were looked at."""
+    submissions: Annotated[int, Field(ge=0)]
+    differences: Annotated[int, Field(ge=0)]

@@ -28,6 +28,7 @@ _BY_TOPIC: Final[dict[str, dict[str, type[Model]]]] = {
     topics.ACCESS_AUDITED.name: {
         audit.ACCESS_DECIDED: audit.AccessDecided,
         audit.OPERATIONS_READ: audit.OperationsRead,
+        audit.AUDIT_READ: audit.AuditRead,
     },
 }
 

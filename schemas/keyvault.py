@@ -115,5 +115,41 @@ class KeyVault(Protocol):
         ...
 
 
+class KeyReader(Protocol):
+    """What an auditor may ask of a vault: nothing is made, what is not there is left out."""
+
+    async def look_up_root_key(self, name: RootKeyName) -> bytes | None:
+        """A key of the installation, if it was ever made."""
+        ...
+
+    async def look_up_subjects(
+        self, subjects: Collection[str]
+    ) -> Mapping[str, SubjectSecret | Shredded]:
+        """The secret of each subject's latest generation; `Shredded` where that is erased."""
+        ...
+
+    async def find_subject_secrets(
+        self, wanted: Collection[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], SubjectSecret | Shredded]:
+        """As `KeyVault` has it."""
+        ...
+
+    async def look_up_days(
+        self, days: Collection[date]
+    ) -> Mapping[date, PeriodSecret | DestroyedPeriod]:
+        """The secret of each day, or its tombstone."""
+        ...
+
+    async def find_periods(
+        self, periods: Collection[str]
+    ) -> Mapping[str, PeriodSecret | DestroyedPeriod]:
+        """As `KeyVault` has it."""
+        ...
+
+    async def intake_keys(self) -> Mapping[str, IntakeKey]:
+        """As `KeyVault` has it."""
+        ...
+
+
 class VaultUnavailable(Exception):
     """The vault did not answer; try again later. Nothing was decided."""

@@ -11,6 +11,7 @@ from consumers.cli import (
     infra_commands,
     office,
     quality,
+    rederive,
     run,
     schemas,
     simulate,
@@ -33,6 +34,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(audit_log.app, name="log")
 app.add_typer(audit_log.audit_app, name="audit")
+audit_log.audit_app.command("rederive")(rederive.rederive)
 app.add_typer(quality.app, name="quality")
 app.add_typer(bench.app, name="bench")
 app.command("run")(run.run)

@@ -24,7 +24,8 @@ from infra.settings import Settings
 from projections.broadcast import BroadcastTables
 from projections.health import ProjectionHealth
 from projections.runner import run_projections as follow_projections
-from schemas.keyvault import KeyVault
+from schemas.catalogue import Catalogue
+from schemas.keyvault import KeyReader, KeyVault
 from schemas.topics import DISPENSATION_SUBMITTED, SUBJECT_SUBMITTED
 from streams.engine.app import run_stage
 from streams.engine.health import Health
@@ -43,6 +44,20 @@ async def opened_vault(settings: Settings) -> AsyncIterator[KeyVault]:
         vault = PostgresVault(connections, load_kek(settings))
         await vault.open()
         yield vault
+
+
+@asynccontextmanager
+async def opened_key_reader(settings: Settings) -> AsyncIterator[KeyReader]:
+    """The key vault for somebody who makes no keys."""
+    async with pool(settings.vault) as connections:
+        yield PostgresVault(connections, load_kek(settings))
+
+
+@asynccontextmanager
+async def opened_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
+    """The medicines catalogue, cached, its pool closed at the end."""
+    async with pool(settings.dsn, maximum=2) as connections:
+        yield CachedCatalogue(PostgresCatalogue(connections))
 
 
 @asynccontextmanager
@@ -89,8 +104,7 @@ async def _run_stage(
 
 async def run_quality(settings: Settings, stop: asyncio.Event) -> None:
     """The quality stage: submissions in; facts, receipts and dead letters out."""
-    async with pool(settings.dsn, maximum=2) as connections:
-        catalogue = CachedCatalogue(PostgresCatalogue(connections))
+    async with opened_catalogue(settings) as catalogue:
 
         def make(tables: BroadcastTables, vault: KeyVault, partitions: int) -> QualityStage:
             return QualityStage(tables, vault, catalogue, partitions)

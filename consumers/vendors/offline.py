@@ -23,6 +23,7 @@ from schemas.publisher import BackboneKeyPublished, Enrolled, SessionOpened
 from schemas.sealing import b64encode
 from schemas.sealing.session import INTAKE_PRIVATE_BYTES, intake_public_bytes
 from schemas.topics import DISPENSATION_SUBMITTED, EMBEDDED_PARTITIONS
+from streams.engine.answering import answer
 from streams.engine.stage import Output, Submission
 from streams.intake.keys import SigningKey
 from streams.intake.session import Session, open_session
@@ -103,10 +104,7 @@ class OfflineBackbone:
         submission = self._received(record, at)
         state = self._states.setdefault(submission.partition, self._stage.initial())
         gathered = await self._stage.gather(state, [submission])
-        try:
-            outputs = self._stage.decide(state, submission, gathered)
-        except Exception as error:  # noqa: BLE001 - as the engine answers it
-            outputs = self._stage.undecidable(submission, type(error).__name__)
+        outputs = answer(self._stage, state, submission, gathered).outputs
         for one in outputs:
             self._stage.evolve(state, one.topic, one.key, one.headers, one.value)
         return outputs

@@ -15,7 +15,7 @@ from schemas.keyvault import (
 
 
 class MemoryVault:
-    """Implements `schemas.keyvault.KeyVault`; always available, caches nothing."""
+    """Implements `KeyVault` and `KeyReader`; always available, caches nothing."""
 
     def __init__(self) -> None:
         self._roots: dict[RootKeyName, bytes] = {}
@@ -29,6 +29,24 @@ class MemoryVault:
     async def root_key(self, name: RootKeyName) -> bytes:
         """A 32-byte key of the installation, made at first use."""
         return self._roots.setdefault(name, self._new_secret("root", name))
+
+    async def look_up_root_key(self, name: RootKeyName) -> bytes | None:
+        """A key of the installation, if it was ever made."""
+        return self._roots.get(name)
+
+    async def look_up_subjects(
+        self, subjects: Collection[str]
+    ) -> Mapping[str, SubjectSecret | Shredded]:
+        """The secret of each subject's latest generation; `Shredded` where that is erased."""
+        erased = {one: Shredded("subject") for one in subjects if one in self._erased}
+        living = {one: self._living[one] for one in subjects if one in self._living}
+        return {**erased, **living}
+
+    async def look_up_days(
+        self, days: Collection[date]
+    ) -> Mapping[date, PeriodSecret | DestroyedPeriod]:
+        """The secret of each day, or its tombstone."""
+        return {day: self._periods[self._days[day]] for day in days if day in self._days}
 
     async def subject_secrets(self, subjects: Collection[str]) -> Mapping[str, SubjectSecret]:
         """The living secret of each subject, made where there is none (next generation)."""

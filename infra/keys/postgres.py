@@ -90,7 +90,7 @@ class WrongKek(InfrastructureError):
 
 
 class PostgresVault:
-    """Implements `schemas.keyvault.KeyVault` on a migrated database.
+    """Implements `KeyVault` and `KeyReader` of `schemas.keyvault` on a migrated database.
 
     Args:
         pool: connections to the vault's database, for the vault alone.
@@ -146,6 +146,25 @@ class PostgresVault:
             rows = await self._ask((_MAKE_ROOT, (name, wrapped)), (_READ_ROOT, (name,)))
             self._roots[name] = self._wrapper.unwrap(rows[0][0], "root_key", name)
         return self._roots[name]
+
+    async def look_up_root_key(self, name: RootKeyName) -> bytes | None:
+        """A key of the installation, if it was ever made."""
+        rows = await self._ask((_READ_ROOT, (name,)))
+        return self._wrapper.unwrap(rows[0][0], "root_key", name) if rows else None
+
+    async def look_up_subjects(
+        self, subjects: Collection[str]
+    ) -> Mapping[str, SubjectSecret | Shredded]:
+        """The secret of each subject's latest generation; `Shredded` where that is erased."""
+        rows = await self._ask((_READ_SUBJECTS, (sorted(set(subjects)),)))
+        return {
+            row[0]: Shredded("subject") if row[2] is None else self._subject(*row) for row in rows
+        }
+
+    async def look_up_days(self, days: Collection[date]) -> Mapping[date, Period]:
+        """The secret of each day, or its tombstone."""
+        rows = await self._ask((_READ_DAYS, (sorted(set(days)),)))
+        return {row[1]: self._period(*row) for row in rows}
 
     async def subject_secrets(self, subjects: Collection[str]) -> Mapping[str, SubjectSecret]:
         """The living secret of each subject, made where there is none (next generation).

@@ -7,15 +7,23 @@ from typing import Final, assert_never
 
 from projections.folds.access_state import Recorded
 from projections.folds.changes import Change, Upsert
-from schemas.audit import ACCESS_DECIDED, OPERATIONS_READ, AccessDecided, OperationsRead
+from schemas.audit import (
+    ACCESS_DECIDED,
+    AUDIT_READ,
+    OPERATIONS_READ,
+    AccessDecided,
+    AuditRead,
+    OperationsRead,
+)
 
 SCHEMA: Final = "access_log_v1"
 PRIMARY_KEYS: Final = {"decision": ("ce_id",)}
 
 
-Event = AccessDecided | OperationsRead
+Event = AccessDecided | AuditRead | OperationsRead
 EVENTS: Final[dict[str, type[Event]]] = {
     ACCESS_DECIDED: AccessDecided,
+    AUDIT_READ: AuditRead,
     OPERATIONS_READ: OperationsRead,
 }
 
@@ -25,7 +33,7 @@ def fold(event: Event, recorded: Recorded) -> tuple[Change, ...]:
     match event:
         case AccessDecided():
             return (Upsert("decision", _decision(event, recorded)),)
-        case OperationsRead():
+        case AuditRead() | OperationsRead():
             return ()
         case _:
             assert_never(event)

@@ -16,16 +16,16 @@ from infra.errors import InfrastructureError
 from infra.kafka import Fenced, Partition, PartitionReader, Record, reader
 from infra.settings import Settings
 from streams.engine import metrics
+from streams.engine.answering import answer
 from streams.engine.failure import FatalStageError, pause_seconds, place_of
 from streams.engine.health import Health
 from streams.engine.order import (
     MAX_TRANSACTION_BYTES,
     check_advance,
-    check_outputs,
     chunks,
     to_submission,
 )
-from streams.engine.outputs import MAX_OUTPUT_BYTES, OutputTooLarge, encoded_size
+from streams.engine.outputs import encoded_size
 from streams.engine.producer import PartitionWriter
 from streams.engine.restore import Restored, restore
 from streams.engine.stage import Gathered, Output, Stage, State, Submission
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 
 YIELD_EVERY: Final = 32
 """Submissions decided before other partitions get a turn."""
-MAX_DEAD_LETTER_BYTES: Final = MAX_OUTPUT_BYTES + 16 * 1024
 
 
 @dataclass(slots=True)
@@ -281,40 +280,22 @@ class PartitionWorker(Generic[State, Gathered]):
     def _decide(
         self, state: State, submission: Submission, gathered: Gathered
     ) -> tuple[Output, ...]:
-        try:
-            made = self._stage.decide(state, submission, gathered)
-            check_outputs(submission, made, self._stage.receipts)
-            _check_sizes(made)
-        except Exception as error:  # noqa: BLE001 - content must not stop the partition
-            # Type and place only: the text of the error may hold content.
-            log.error(  # noqa: TRY400 - a traceback shows values of content
-                "offset %d of partition %s cannot be decided: %s",
-                submission.offset,
-                self._name,
-                place_of(error),
-            )
-            made = self._undecidable(submission, type(error).__name__)
-            metrics.SUBMISSIONS.labels(self._stage.name, "undecidable").inc()
-        else:
+        answered = answer(self._stage, state, submission, gathered)
+        if answered.error is None:
             metrics.SUBMISSIONS.labels(self._stage.name, "decided").inc()
-        return made
-
-    def _undecidable(self, submission: Submission, error_type: str) -> tuple[Output, ...]:
-        made = self._stage.undecidable(submission, error_type)
-        check_outputs(submission, made, self._stage.receipts)
-        _check_sizes(made)
-        return made
+            return answered.outputs
+        # Type and place only: the text of the error may hold content.
+        log.error(
+            "offset %d of partition %s cannot be decided: %s",
+            submission.offset,
+            self._name,
+            place_of(answered.error),
+        )
+        metrics.SUBMISSIONS.labels(self._stage.name, "undecidable").inc()
+        return answered.outputs
 
     async def _drop(self) -> None:
         live, self._live = self._live, None
         if live is not None:
             with suppress(InfrastructureError):
                 await live.writer.close()
-
-
-def _check_sizes(outputs: Sequence[Output]) -> None:
-    """Checks that the broker will take each output (a dead letter may exceed a fact's limit)."""
-    for output in outputs:
-        size = encoded_size(output)
-        if size > MAX_DEAD_LETTER_BYTES:
-            raise OutputTooLarge(f"an output for {output.topic} would take {size} bytes")

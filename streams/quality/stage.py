@@ -102,7 +102,7 @@ class QualityStage:
             {one.inspection.day for one in readable if one.inspection.day is not None}
         )
         periods = {period.period: period for period in days.values()}
-        wanted = {line.period for line in lines} | set(_compared_periods(state, readable))
+        wanted = {line.period for line in lines} | set(compared_periods(state, readable))
         return Gathered(
             prepared=prepared,
             erased=await self._erased({(line.subject, line.generation) for line in lines}),
@@ -213,13 +213,13 @@ class _World:
 
 def _known_lines(state: QualityState, batch: Iterable[Readable]) -> Iterable[LineState]:
     for readable in batch:
-        for key in _named_lines(readable):
+        for key in named_lines(readable):
             line = states.line_of(state, *key)
             if line is not None:
                 yield line
 
 
-def _named_lines(readable: Readable) -> Iterable[LineKey]:
+def named_lines(readable: Readable) -> Iterable[LineKey]:
     """Every line of the pharmacy that a submission names, by a DGUID of any form."""
     number, body = readable.opened.attributes.pharmacy, readable.inspection.body
     if isinstance(body, RevokeBody):
@@ -231,7 +231,7 @@ def _named_lines(readable: Readable) -> Iterable[LineKey]:
                 yield number, guid.compact(line.returns)
 
 
-def _compared_periods(state: QualityState, batch: Iterable[Readable]) -> Iterable[str]:
+def compared_periods(state: QualityState, batch: Iterable[Readable]) -> Iterable[str]:
     """The days of every line that a return, or a correction of a delivery, is compared with."""
     for readable in batch:
         body, subject = readable.inspection.body, readable.inspection.subject

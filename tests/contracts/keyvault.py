@@ -5,15 +5,27 @@ A subclass brings a fixture `vault` that answers an empty vault.
 
 import asyncio
 from datetime import UTC, date, datetime
+from typing import Protocol
 
 import pytest
 
-from schemas.keyvault import DestroyedPeriod, IntakeKey, KeyVault, PeriodSecret, Shredded
+from schemas.keyvault import (
+    DestroyedPeriod,
+    IntakeKey,
+    KeyReader,
+    KeyVault,
+    PeriodSecret,
+    Shredded,
+)
 
 AT = datetime(2027, 3, 1, 12, tzinfo=UTC)
 DAY = date(2026, 2, 28)
 NEXT_DAY = date(2026, 3, 1)
 INTAKE = IntakeKey("intake-1", bytes(range(96)))
+
+
+class ReadableVault(KeyVault, KeyReader, Protocol):
+    """What both adapters are."""
 
 
 class KeyVaultContract:
@@ -25,6 +37,34 @@ class KeyVaultContract:
         assert first == again
         assert len(set(first)) == 3
         assert {len(key) for key in first} == {32}
+
+    async def test_looking_up_makes_nothing(self, vault: ReadableVault) -> None:
+        assert await vault.look_up_root_key("pseudonym") is None
+        assert await vault.look_up_subjects(["a"]) == {}
+        assert await vault.look_up_days([DAY]) == {}
+        assert await vault.look_up_root_key("pseudonym") is None
+        assert await vault.look_up_subjects(["a"]) == {}
+        assert await vault.look_up_days([DAY]) == {}
+
+    async def test_what_was_made_is_looked_up(self, vault: ReadableVault) -> None:
+        root = await vault.root_key("pseudonym")
+        subjects = await vault.subject_secrets(["a", "b"])
+        days = await vault.period_secrets([DAY, NEXT_DAY])
+        assert await vault.look_up_root_key("pseudonym") == root
+        assert await vault.look_up_root_key("index") is None
+        assert await vault.look_up_subjects(["b", "unknown"]) == {"b": subjects["b"]}
+        assert await vault.look_up_days([DAY]) == {DAY: days[DAY]}
+
+    async def test_what_was_destroyed_is_looked_up_as_such(self, vault: ReadableVault) -> None:
+        await vault.subject_secrets(["a", "b"])
+        await vault.destroy_subject("a", AT)
+        await vault.destroy_subject("b", AT)
+        back = (await vault.subject_secrets(["b"]))["b"]
+        period = (await vault.period_secrets([DAY]))[DAY].period
+        await vault.destroy_period(period, AT)
+        assert await vault.look_up_subjects(["a", "b"]) == {"a": Shredded("subject"), "b": back}
+        assert back.generation == 2
+        assert await vault.look_up_days([DAY]) == {DAY: DestroyedPeriod(period, DAY)}
 
     async def test_a_subject_keeps_its_secret(self, vault: KeyVault) -> None:
         made = (await vault.subject_secrets(["a", "b"]))["a"]

@@ -1,6 +1,8 @@
 """The whole flow, every part a process of its own, on a real broker and a real database."""
 
+import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,9 +15,13 @@ import pytest
 
 from consumers.catalogue import catalogue
 from consumers.simulation.population import SimulationSize, populate
+from consumers.stack.stack import Stack
 from infra.embedded.cluster import EmbeddedInfrastructure
-from infra.settings import load_settings
+from infra.kafka import producer
+from infra.settings import Settings, load_settings
+from schemas.topics import DISPENSATION_RECORDED
 from tests.support.dump import Forbidden, table_dump, topic_dump
+from tests.support.engine_world import read_to_end
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 SEED: Final = 4
@@ -124,3 +130,41 @@ def test_a_folder_that_holds_a_demo_is_not_used_again_bad(
     assert done.returncode == 3
     assert "holds a demo already" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_what_a_simulated_year_left_is_derived_again_and_a_planted_fact_is_found(
+    kept: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, _ = kept
+    async with Stack(load_settings(data=folder, api_port=0)) as stack:
+        code, report = await _rederived(stack.settings)
+        assert (code, report["differences"]) == (0, [])
+        assert report["submissions"] == report["rederived"] > 300
+        await _plant(stack.settings)
+        code, report = await _rederived(stack.settings)
+    assert code == 1
+    assert [(one["kind"], one["topic"]) for one in report["differences"]] == [
+        ("extra", DISPENSATION_RECORDED.name)
+    ]
+
+
+async def _rederived(settings: Settings) -> tuple[int, dict[str, Any]]:
+    running = await asyncio.create_subprocess_exec(
+        *(*DPP, "audit", "rederive", "quality", "--json", "--auditor", "Auditor 1"),
+        env={**os.environ, **settings.environment()},
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await running.communicate()
+    return running.returncode or 0, json.loads(told)
+
+
+async def _plant(settings: Settings) -> None:
+    """Appends a fact once more, with another score."""
+    records = await read_to_end(settings, DISPENSATION_RECORDED.name)
+    partition, found = next((number, facts[0]) for number, facts in records.items() if facts)
+    value = json.dumps({**json.loads(found.value or b""), "score": 1}).encode()
+    async with producer(settings) as sending:
+        await sending.send(
+            found.topic, value, key=found.key, headers=found.headers, partition=partition
+        )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schemas import deadletter, envelope
 from schemas.envelope import Envelope
 from schemas.receipts import GAP_CLOSED, RECEIPT, Receipt, SubmissionRef
+from streams.engine.answering import MAX_DEAD_LETTER_BYTES
 from streams.engine.outputs import (
     MAX_OUTPUT_BYTES,
     OutputBuilder,
@@ -19,7 +20,6 @@ from streams.engine.outputs import (
     last_receipt_position,
     source_position,
 )
-from streams.engine.partition import MAX_DEAD_LETTER_BYTES
 from streams.engine.stage import Headers, Output, Submission
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 89_000, tzinfo=UTC)

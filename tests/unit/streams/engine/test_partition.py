@@ -13,7 +13,6 @@ from infra.kafka import BrokerUnavailable, Fenced, Record
 from schemas.keyvault import VaultUnavailable
 from streams.engine import order, partition
 from streams.engine.failure import FatalStageError, OrderBroken
-from streams.engine.outputs import OutputTooLarge, source_position
 from streams.engine.stage import Output, Submission
 from tests.support.engine_fakes import FakeBroker, Fault, Running, Workbench, submitted
 from tests.support.engine_stage import CountingStage, Counts, answers, good
@@ -369,10 +368,3 @@ async def test_batches_of_one_partition_never_overlap(bench: Bench) -> None:
     assert all(await asyncio.gather(*(running.worker.run_batch(part) for part in parts)))
     assert _is_answered(broker)
     assert len(broker.opened) == 1
-
-
-async def test_a_write_above_a_dead_letters_size_is_refused() -> None:
-    big = Output("s.receipts", None, HEADERS, bytes(partition.MAX_DEAD_LETTER_BYTES))
-    with pytest.raises(OutputTooLarge):
-        partition._check_sizes([big])
-    assert source_position(big.headers) == (1, 0)

@@ -1,0 +1,62 @@
+"""The record of an audit itself: who looked at which part of the log, and how much was found.
+
+It is durable before anything is told. Source: DESIGN section 3, `dpp.access.audited`.
+"""
+
+import uuid
+from datetime import datetime
+from typing import Protocol
+
+from consumers.audit.keys import ReadingVault
+from consumers.audit.report import Report
+from infra.kafka import producer
+from infra.settings import Settings
+from schemas import audit
+from schemas.audit import AUDIT_READ, AuditRead
+from schemas.envelope import Envelope
+from schemas.keyvault import KeyReader
+from schemas.sealing.pseudonym import party_pseudonym
+from schemas.topics import ACCESS_AUDITED
+
+
+class Append(Protocol):
+    """Appends one record durably."""
+
+    async def __call__(
+        self, topic: str, key: bytes, headers: list[tuple[str, bytes]], value: bytes
+    ) -> None:
+        """Returns once every replica that must have it has it."""
+        ...
+
+
+async def kafka_append(
+    settings: Settings, topic: str, key: bytes, headers: list[tuple[str, bytes]], value: bytes
+) -> None:
+    """One record with `acks=all`.
+
+    Raises:
+        InfrastructureError: it may or may not be in the log.
+    """
+    async with producer(settings) as sending:
+        await sending.send(topic, value, key=key, headers=headers)
+
+
+async def record(
+    append: Append, reader: KeyReader, auditor: str, report: Report, now: datetime
+) -> None:
+    """Writes the event of an audit that is over, under the pseudonym of who answers for it.
+
+    Raises:
+        InfrastructureError, VaultUnavailable: it could not be written; nothing may be told.
+    """
+    pseudonym_key = await ReadingVault(reader).root_key("pseudonym")
+    event = AuditRead(
+        reader=party_pseudonym(pseudonym_key, "organisation", auditor),
+        stage=report.stage,
+        read_at=now,
+        window=audit.Window(start=report.window.start, end=report.window.end),
+        submissions=report.submissions,
+        differences=len(report.differences),
+    )
+    envelope = Envelope(id=str(uuid.uuid4()), source="/audit", type=AUDIT_READ, time=now)
+    await append(ACCESS_AUDITED.name, event.reader.encode(), envelope.headers(), event.write())
