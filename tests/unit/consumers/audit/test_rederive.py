@@ -19,7 +19,6 @@ from schemas.policy import PolicyVersion, QualityPolicy, baseline
 from streams.engine.stage import Submission
 from streams.quality import decide
 from streams.quality.decide import DECIDER_VERSION
-from tests.support.stage_log import MemoryLog
 from tests.support.quality_bench import (
     INTAKE,
     NOW,
@@ -34,6 +33,7 @@ from tests.support.quality_bench import (
     revocation,
     visit,
 )
+from tests.support.stage_log import MemoryLog
 
 RECORDED = topics.DISPENSATION_RECORDED.name
 RECEIPTS = topics.DISPENSATION_RECEIPTS.name
