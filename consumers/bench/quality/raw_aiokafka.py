@@ -8,7 +8,6 @@ committed once a second after what they stand for was acknowledged.
 import asyncio
 import signal
 import time
-from collections.abc import Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -17,11 +16,10 @@ from consumers.bench.quality.stage import BenchStage, Decider
 from infra.kafka import connection_options, consumer, to_record
 from infra.settings import Settings
 from streams.engine.order import to_submission
-from streams.engine.stage import Output
+from streams.engine.producer import BATCH_BYTES, pack
 
 POLL_RECORDS: Final = 2_000
 COMMIT_SECONDS: Final = 1.0
-BATCH_BYTES: Final = 256 * 1024
 
 
 def run(settings: Settings, stage: BenchStage, count: int) -> None:
@@ -58,33 +56,11 @@ async def _loop(reading: Any, writing: Any, stage: BenchStage, stop: asyncio.Eve
         sent: list[asyncio.Future[Any]] = []
         for partition, raw in found.items():
             batch = [to_submission(to_record(one)) for one in raw]
-            outputs = decider.answer(partition.partition, batch)
-            sent += await _send(writing, partition.partition, outputs)
+            for topic, built in pack(writing, decider.answer(partition.partition, batch)):
+                number = partition.partition
+                sent.append(await writing.send_batch(built, topic, partition=number))
             await asyncio.sleep(0)
         await asyncio.gather(*sent)
         if time.monotonic() - committed > COMMIT_SECONDS:
             await reading.commit()
             committed = time.monotonic()
-
-
-async def _send(
-    writing: Any, partition: int, outputs: Sequence[Output]
-) -> list[asyncio.Future[Any]]:
-    """Every output, packed into full batches of its topic."""
-    sent: list[asyncio.Future[Any]] = []
-    batches: dict[str, Any] = {}
-    for one in outputs:
-        batch = batches.get(one.topic)
-        if batch is None or not _append(batch, one):
-            if batch is not None:
-                sent.append(await writing.send_batch(batch, one.topic, partition=partition))
-            batch = batches[one.topic] = writing.create_batch()
-            _append(batch, one)
-    for topic, batch in batches.items():
-        sent.append(await writing.send_batch(batch, topic, partition=partition))
-    return sent
-
-
-def _append(batch: Any, one: Output) -> bool:
-    added = batch.append(timestamp=None, key=one.key, value=one.value, headers=list(one.headers))
-    return added is not None

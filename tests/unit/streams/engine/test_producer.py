@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -12,6 +13,7 @@ from aiokafka.errors import (
     OutOfOrderSequenceNumber,
     ProducerFenced,
 )
+from aiokafka.structs import RecordMetadata
 
 from infra.errors import InfrastructureError
 from infra.kafka import BrokerRefused, BrokerUnavailable, Fenced
@@ -20,6 +22,22 @@ from streams.engine.producer import PartitionWriter
 from streams.engine.stage import Output
 
 OUTPUTS = [Output("t", b"k", (("a", b"1"),), b"v"), Output("u", None, (), None)]
+FIT = 3
+"""Records that a batch of the fake takes."""
+
+
+class _Batch:
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def append(self, **record: Any) -> object | None:
+        if len(self.records) == FIT:
+            return None
+        self.records.append(record)
+        return record
+
+    def record_count(self) -> int:
+        return len(self.records)
 
 
 class _Client:
@@ -28,6 +46,8 @@ class _Client:
     def __init__(self, step: str = "", error: Exception | None = None) -> None:
         self._step = step
         self._error = error
+        self.offsets: dict[str, int] = {}
+        self.refused: dict[str, Exception] = {}
         self.log: list[Any] = []
         self.client = self
         self._sender = self
@@ -45,10 +65,23 @@ class _Client:
     async def begin_transaction(self) -> None:
         await self._do("begin")
 
-    async def send(self, topic: str, **record: Any) -> asyncio.Future[Any]:
+    def create_batch(self) -> _Batch:
+        return _Batch()
+
+    async def send_batch(
+        self, batch: _Batch, topic: str, *, partition: int
+    ) -> asyncio.Future[RecordMetadata]:
         await self._do("send")
-        self.log.append((topic, record))
-        return asyncio.get_running_loop().create_future()
+        self.log.append((topic, partition, batch.records))
+        base = self.offsets.get(topic, 0)
+        self.offsets[topic] = base + batch.record_count()
+        sent = asyncio.get_running_loop().create_future()
+        if topic in self.refused:
+            sent.set_exception(self.refused[topic])
+        else:
+            at = TopicPartition(topic, partition)
+            sent.set_result(RecordMetadata(topic, partition, at, base, None, None, None))
+        return sent
 
     async def commit_transaction(self) -> None:
         await self._do("commit")
@@ -66,20 +99,70 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(producer, "CLOSE_SECONDS", 0.01)
 
 
+def _record(output: Output) -> dict[str, Any]:
+    return {
+        "timestamp": None,
+        "key": output.key,
+        "value": output.value,
+        "headers": list(output.headers),
+    }
+
+
 async def test_all_outputs_are_sent_to_the_partition_inside_one_transaction() -> None:
     client = _Client()
-    await PartitionWriter(client, "dpp-s-3").write(3, OUTPUTS)
-    sent = [one for one in client.log if not isinstance(one, str)]
-    assert [one for one in client.log if isinstance(one, str)] == [
+    assert await PartitionWriter(client, "dpp-s-3").write(3, OUTPUTS) == {"t": 0, "u": 0}
+    assert client.log == [
         "begin",
         "send",
+        ("t", 3, [_record(OUTPUTS[0])]),
         "send",
+        ("u", 3, [_record(OUTPUTS[1])]),
         "commit",
     ]
-    assert sent == [
-        ("t", {"value": b"v", "key": b"k", "partition": 3, "headers": [("a", b"1")]}),
-        ("u", {"value": None, "key": None, "partition": 3, "headers": []}),
-    ]
+
+
+async def test_outputs_that_do_not_fit_one_batch_keep_their_order_and_topics_take_turns() -> None:
+    client = _Client()
+    client.offsets = {"t": 40, "u": 7}
+    many = [Output("u" if n % 4 == 3 else "t", None, (), str(n).encode()) for n in range(20)]
+    assert await PartitionWriter(client, "dpp-s-3").write(3, many) == {"t": 54, "u": 11}
+    sent = [one for one in client.log if not isinstance(one, str)]
+    assert [topic for topic, _, _ in sent] == ["t", "u", "t", "u", "t", "t", "t"]
+    for topic in ("t", "u"):
+        values = [r["value"] for name, _, records in sent if name == topic for r in records]
+        assert values == [one.value for one in many if one.topic == topic]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (MessageSizeTooLargeError("SECRET"), BrokerRefused),
+        (OutOfOrderSequenceNumber("SECRET"), BrokerRefused),
+        (ProducerFenced("SECRET"), Fenced),
+    ],
+)
+async def test_nothing_is_committed_when_the_broker_refuses_a_batch(
+    error: Exception, kind: type[InfrastructureError]
+) -> None:
+    client = _Client()
+    client.refused = {"t": error}
+    with pytest.raises(kind) as caught:
+        await PartitionWriter(client, "dpp-s-3").write(3, OUTPUTS)
+    assert "commit" not in client.log
+    assert "SECRET" not in str(caught.value)
+
+
+async def test_a_batch_that_the_broker_places_nowhere_is_not_taken_for_written() -> None:
+    client = _Client()
+    client.offsets = {"u": -1}
+    with pytest.raises(BrokerUnavailable, match="where the writer dpp-s-3 wrote"):
+        await PartitionWriter(client, "dpp-s-3").write(3, OUTPUTS)
+
+
+async def test_a_transaction_without_outputs_is_committed_empty() -> None:
+    client = _Client()
+    assert await PartitionWriter(client, "dpp-s-3").write(3, []) == {}
+    assert client.log == ["begin", "commit"]
 
 
 FAILURES: Sequence[tuple[Exception | None, type[InfrastructureError]]] = (
