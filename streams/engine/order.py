@@ -26,7 +26,7 @@ def to_submission(record: Record) -> Submission:
         offset=record.offset,
         appended_at=from_millis(record.timestamp_ms),
         key=record.key,
-        headers=tuple((name, value or b"") for name, value in record.headers),
+        headers=tuple([(name, value or b"") for name, value in record.headers]),
         value=record.value,
     )
 

@@ -39,10 +39,13 @@ def source_position(headers: Headers) -> SourcePosition | None:
 
     A dead letter keeps the headers of its sender, who may have named any position: ours decide.
     """
-    letter = any(name == deadletter.SOURCE_OFFSET for name, _ in headers)
+    named = dict(headers)
+    letter = deadletter.SOURCE_OFFSET in named
     offset_header, ordinal_header = _LETTER_HEADERS if letter else _EVENT_HEADERS
-    offset = _number(headers, offset_header)
-    ordinal = _number(headers, ordinal_header)
+    if len(named) < len(headers) and _repeated(headers, offset_header, ordinal_header):
+        return None
+    offset = _number(named.get(offset_header))
+    ordinal = _number(named.get(ordinal_header))
     if offset is None or ordinal is None:
         return None
     return SourcePosition(offset, ordinal)
@@ -53,9 +56,13 @@ def last_receipt_position(receipts: Iterable[Headers]) -> int:
     return max((found.offset for one in receipts if (found := source_position(one))), default=-1)
 
 
-def _number(headers: Headers, wanted: str) -> int | None:
-    found = [value for name, value in headers if name == wanted]
-    return int(found[0]) if len(found) == 1 and _NUMBER.match(found[0] or b"") else None
+def _number(value: bytes | None) -> int | None:
+    return int(value) if value is not None and _NUMBER.match(value) else None
+
+
+def _repeated(headers: Headers, *names: str) -> bool:
+    given = [name for name, _ in headers]
+    return any(given.count(name) > 1 for name in names)
 
 
 class OutputBuilder:
