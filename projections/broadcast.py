@@ -142,6 +142,11 @@ class BroadcastTables:
         """
         return self._policies.at(name, at)
 
+    @property
+    def policies(self) -> Policies:
+        """Every version of every policy."""
+        return self._policies
+
     def active_key(self, publisher: str, key_id: str, at: datetime) -> bytes | None:
         """The Ed25519 public key that the publisher may use at that time."""
         entry = self._publishers.get(publisher)
