@@ -60,6 +60,12 @@ BENCHES: Final = (
         module="consumers.bench.quality.measure",
     ),
     Bench(
+        "scaling",
+        "two processes of the quality stage against one, and what a rebalance costs",
+        rounds=5,
+        module="consumers.bench.scaling.measure",
+    ),
+    Bench(
         "log",
         "the transparency log: sequencing from Kafka, verifying, proving",
         rounds=5,

@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from consumers.bench.quality.stage import BenchStage, Runner, Started, open_stage
-from infra.settings import Settings, load_settings
+from infra.settings import load_settings
 
 CONTENDERS: Final = {
     "engine": ("consumers.bench.quality.engine", "run"),
@@ -30,7 +30,10 @@ _KIB: Final = 1024
 
 
 class Job(BaseModel):
-    """What a contender is to do; `seed` is in hexadecimal."""
+    """What a contender is to do; `seed` is in hexadecimal.
+
+    With a `gate`, nothing is decided before that file exists.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +43,7 @@ class Job(BaseModel):
     partitions: int
     count: int
     report: Path
+    gate: Path | None = None
 
 
 class Report(BaseModel):
@@ -59,6 +63,7 @@ def main() -> None:
     job = Job.model_validate_json(Path(sys.argv[1]).read_bytes())
     settings = load_settings()
     stage = asyncio.run(open_stage(settings, job.name, bytes.fromhex(job.seed), job.partitions))
+    stage.gate = job.gate
     module, function = CONTENDERS[job.contender]
     run: Runner = getattr(import_module(module), function)
     run(settings, stage, job.count)
@@ -82,11 +87,6 @@ def _peak_bytes() -> int:
         return next(int(one.split()[1]) for one in lines if one.startswith("VmHWM:")) * _KIB
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * _KIB
-
-
-def environment(settings: Settings, folder: Path) -> dict[str, str]:
-    """The settings of a contender that keeps its files in `folder`."""
-    return settings.model_copy(update={"data": folder}).environment()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from consumers.bench.benches import Run
 from consumers.bench.quality.counting import NotAnswered, is_receipt, until_answered
-from consumers.bench.quality.world import PARTITIONS, World
+from consumers.bench.quality.world import World
 from consumers.bench.result import Findings
 from consumers.simulation.records import Outgoing
 from consumers.stack.parts import Part
@@ -27,6 +27,7 @@ GOAL_MS: Final = 100.0
 GOAL_RATE: Final = 1_000
 _PERCENTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
 _WAIT_SECONDS: Final = 30.0
+_LEAD_SECONDS: Final = 0.1
 
 Place = tuple[int, int]
 """Partition and offset of a submission."""
@@ -46,7 +47,7 @@ async def measure_latency(
             step = f"latency at {rate}/s"
             run.progress(step, 0, 0)
             records = [next(waiting) for _ in range(round(rate * seconds))]
-            times = await _Open(reading, sender, rate).times(records)
+            times = await _Open(reading, sender, rate, world.partitions).times(records)
             for part in _slices(times, run.rounds):
                 _sample(findings, rate, part)
             if rate == GOAL_RATE:
@@ -85,14 +86,14 @@ class _Open:
     reading: PartitionReader
     sender: Producer
     rate: int
-    _due: dict[Place, float] = field(default_factory=dict)
+    partitions: int
     _seen: dict[Place, float] = field(default_factory=dict)
 
     async def times(self, records: Sequence[Outgoing]) -> list[float]:
         """Milliseconds of each submission, in the order of publication."""
         watching = asyncio.create_task(self._watch(len(records)))
         try:
-            places = await self._publish(records)
+            places = await publish(self.sender, records, self.rate, self.partitions)
             async with asyncio.timeout(_WAIT_SECONDS):
                 await watching
         except TimeoutError:
@@ -103,26 +104,6 @@ class _Open:
             watching.cancel()
         return [(self._seen[place] - due) * 1_000 for place, due in places]
 
-    async def _publish(self, records: Sequence[Outgoing]) -> list[tuple[Place, float]]:
-        begin = time.perf_counter() + 0.1
-        sent: list[tuple[float, asyncio.Future[Any]]] = []
-        for number, record in enumerate(records):
-            due = begin + number / self.rate
-            pause = due - time.perf_counter()
-            if pause > 0:
-                await asyncio.sleep(pause)
-            key = record.sender.encode()
-            future = await self.sender.enqueue(
-                DISPENSATION_SUBMITTED.name,
-                record.value,
-                key=record.key,
-                headers=record.headers,
-                partition=partition_for(key, PARTITIONS),
-            )
-            sent.append((due, future))
-        acknowledged = [(due, await future) for due, future in sent]
-        return [((ack.partition, ack.offset), due) for due, ack in acknowledged]
-
     async def _watch(self, count: int) -> None:
         while len(self._seen) < count:
             found = await self.reading.poll(max_records=5_000)
@@ -131,6 +112,33 @@ class _Open:
                 for record in records:
                     if is_receipt(record):
                         self._seen[one.partition, _source_offset(record.headers)] = at
+
+
+async def publish(
+    sender: Producer, records: Sequence[Outgoing], rate: int, partitions: int
+) -> list[tuple[Place, float]]:
+    """Sends the records at so many a second, whatever becomes of them.
+
+    Returns:
+        Where each stands, and the moment (of `time.perf_counter`) at which it was due.
+    """
+    begin = time.perf_counter() + _LEAD_SECONDS
+    sent: list[tuple[float, asyncio.Future[Any]]] = []
+    for number, record in enumerate(records):
+        due = begin + number / rate
+        pause = due - time.perf_counter()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        future = await sender.enqueue(
+            DISPENSATION_SUBMITTED.name,
+            record.value,
+            key=record.key,
+            headers=record.headers,
+            partition=partition_for(record.sender.encode(), partitions),
+        )
+        sent.append((due, future))
+    acknowledged = [(due, await future) for due, future in sent]
+    return [((ack.partition, ack.offset), due) for due, ack in acknowledged]
 
 
 def _source_offset(headers: Sequence[tuple[str, bytes]]) -> int:

@@ -1,30 +1,23 @@
 """The rounds of `dpp bench quality`: every contender in turn, on the same broker and input."""
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from consumers.bench.benches import Run
 from consumers.bench.quality import quix
-from consumers.bench.quality.contender import CONTENDERS, Job, Report, environment
+from consumers.bench.quality.contender import CONTENDERS
 from consumers.bench.quality.counting import NotAnswered, Written, settled, until_answered, written
 from consumers.bench.quality.latency import measure_latency
+from consumers.bench.quality.process import running
 from consumers.bench.quality.stage import own_topics
-from consumers.bench.quality.world import PARTITIONS, World, opened
+from consumers.bench.quality.world import World, opened
 from consumers.bench.result import Findings
 from infra import topics
-from infra.embedded.processes import POLL_SECONDS, spawn, stopping, tail
 from infra.kafka import reader
 from schemas.topics import DISPENSATION_RECEIPTS
 
-_STOP: Final = ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0))
 _MIB: Final = 2**20
 RATE: Final = "submissions/s"
 
@@ -106,7 +99,6 @@ class _Race:
         self._world = world
         self._contender = contender
         self._name = f"{contender}-{number}"
-        self._folder = world.folder / "contenders" / self._name
         self._topics = own_topics(self._name)
 
     async def run(self, findings: Findings | None, wanted: Written | None) -> Written:
@@ -116,17 +108,16 @@ class _Race:
             NotAnswered: the contender ended, was too slow, or wrote something else.
         """
         world = self._world
-        self._folder.mkdir(parents=True)
-        await topics.apply(world.settings, partitions=PARTITIONS, topics=self._topics.values())
+        await topics.apply(
+            world.settings, partitions=world.partitions, topics=self._topics.values()
+        )
         async with reader(world.settings) as reading:
             await reading.assign_all(self._topics[DISPENSATION_RECEIPTS.name].name)
             broker = world.broker_seconds()
-            with self._process() as process:
-                last = await until_answered(reading, world.count, lambda: self._alive(process))
+            async with running(world, self._contender, self._name) as process:
+                last = await until_answered(reading, world.count, process.require_running)
                 broker_after = world.broker_seconds()
-                for _ in stopping(process, _STOP):
-                    await asyncio.sleep(POLL_SECONDS)
-        report = self._report()
+        report = process.report()
         if findings is not None:
             thousands = world.count / 1_000
             findings.sample(self._contender, RATE, world.count / (last - report.started_at))
@@ -148,44 +139,3 @@ class _Race:
             return await settled(self._world.settings, names, wanted)
         except NotAnswered as error:
             raise NotAnswered(f"{self._contender}: {error}.") from None
-
-    @contextmanager
-    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
-        job = Job(
-            contender=self._contender,
-            name=self._name,
-            seed=self._world.seed.hex(),
-            partitions=PARTITIONS,
-            count=self._world.count,
-            report=self._folder / "report.json",
-        )
-        file = self._folder / "job.json"
-        file.write_text(job.model_dump_json(), "utf-8")
-        with self._log.open("wb") as log:
-            process = spawn(
-                [sys.executable, "-m", "consumers.bench.quality.contender", str(file)],
-                folder=self._folder,
-                output=log,
-                at_parents_death=signal.SIGKILL,
-                environment={**os.environ, **environment(self._world.settings, self._folder)},
-            )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-
-    @property
-    def _log(self) -> Path:
-        return self._folder / "log"
-
-    def _alive(self, process: subprocess.Popen[bytes]) -> None:
-        if process.poll() is not None:
-            raise NotAnswered(f"{self._contender} ended: {tail(self._log)}")
-
-    def _report(self) -> Report:
-        file = self._folder / "report.json"
-        if not file.exists():
-            raise NotAnswered(f"{self._contender} did not end in order: {tail(self._log)}")
-        return Report.model_validate_json(file.read_bytes())

@@ -5,12 +5,14 @@ all contenders do the same work and write the same bytes, and gathering never wa
 vault cost in production is measured by `latency`, which runs the stage as production does.
 """
 
+import asyncio
 import hashlib
 import hmac
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from consumers.catalogue.sample import sample_catalogue
@@ -29,6 +31,7 @@ from streams.quality.stage import QualityStage
 from streams.quality.state import QualityState
 
 T = TypeVar("T")
+_LOOK_SECONDS: Final = 0.01
 INTAKE: Final = "intake-bench"
 OUTPUTS: Final = (
     topics.DISPENSATION_RECORDED,
@@ -92,7 +95,8 @@ def own_topics(name: str) -> dict[str, Topic]:
 class BenchStage:
     """The quality stage under another name, with outputs in other topics.
 
-    It notes when the first submission was taken in hand: measuring begins then.
+    It notes when the first submission was taken in hand: measuring begins then. With a `gate`,
+    submissions wait for that file, so that several processes can begin together.
     """
 
     submitted: Final = topics.DISPENSATION_SUBMITTED.name
@@ -105,6 +109,7 @@ class BenchStage:
         self.outputs = tuple(self._own[one] for one in stage.outputs)
         self.receipts = self._own[stage.receipts]
         self.started: Started | None = None
+        self.gate: Path | None = None
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -128,6 +133,8 @@ class BenchStage:
 
     async def gather(self, state: QualityState, batch: Sequence[Submission]) -> Gathered:
         """See `Stage`."""
+        while self.gate is not None and not self.gate.exists():  # noqa: ASYNC110 - it is a file
+            await asyncio.sleep(_LOOK_SECONDS)
         if self.started is None:
             self.started = Started()
         return await self._stage.gather(state, batch)

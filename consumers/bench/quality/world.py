@@ -15,7 +15,6 @@ from consumers.bench.benches import Progress
 from consumers.bench.quality.stage import SeededVault
 from consumers.catalogue.sample import ensure_sample
 from consumers.simulation.defects import make_plan
-from consumers.simulation.plan import PlannedSubmission
 from consumers.simulation.population import SimulationSize
 from consumers.simulation.publish import interleaved, introduce, send_all, sending
 from consumers.simulation.records import Outgoing, outgoing
@@ -32,8 +31,8 @@ from infra.settings import Settings, load_settings
 
 PARTITIONS: Final = 4
 SEED: Final = 1
-LINES_PER_SUBMISSION: Final = 2.4
-"""Of the simulated year, rounded up."""
+LINES_PER_SUBMISSION: Final = 2.6
+"""Of the simulated year, rounded up, with some to spare."""
 LEFT_OUT: Final = frozenset({"oversize", "no_key", "wrong_partition"})
 """Damage that is not measured: five mebibytes of noise, and records whose outputs a client that
 partitions by key would put elsewhere, so that bytes could not be compared."""
@@ -46,6 +45,7 @@ class World:
     settings: Settings
     folder: Path
     seed: bytes
+    partitions: int
     count: int
     spare: Sequence[Outgoing]
 
@@ -60,7 +60,9 @@ class World:
 
 
 @asynccontextmanager
-async def opened(folder: Path, count: int, spare: int, progress: Progress) -> AsyncIterator[World]:
+async def opened(
+    folder: Path, count: int, spare: int, progress: Progress, *, partitions: int = PARTITIONS
+) -> AsyncIterator[World]:
     """Starts broker and database, enrols pharmacies, publishes `count` sealed submissions.
 
     Raises:
@@ -79,14 +81,14 @@ async def opened(folder: Path, count: int, spare: int, progress: Progress) -> As
             )
         )
         seed = secrets.token_bytes(32)
-        await _prepare(settings, seed)
+        await _prepare(settings, seed, partitions)
         progress("broker and database", 1, 1)
         sealed = await _publish(settings, count, spare, progress)
-        yield World(settings, folder, seed, count, sealed)
+        yield World(settings, folder, seed, partitions, count, sealed)
 
 
-async def _prepare(settings: Settings, seed: bytes) -> None:
-    await topics.apply(settings, partitions=PARTITIONS)
+async def _prepare(settings: Settings, seed: bytes, partitions: int) -> None:
+    await topics.apply(settings, partitions=partitions)
     await migrations.migrate(migration_sources(settings))
     await ensure_sample(settings.dsn)
     async with pool(settings.vault, maximum=2) as connections:
@@ -102,10 +104,12 @@ async def _publish(
 ) -> tuple[Outgoing, ...]:
     step = "sealed submissions"
     progress(step, 0, 0)
+    # Copies are not among the spare ones: their originals are in the input already.
     lines = round((count + spare) * LINES_PER_SUBMISSION)
     plan = make_plan(SEED, SimulationSize(lines=max(lines, _SMALLEST)), datetime.now(UTC))
     planned = [one for one in interleaved(plan) if one.mutation not in LEFT_OUT]
-    if len(planned) < count + spare:
+    kept = [one for one in planned[count:] if one.mutation == "none"][:spare]
+    if len(kept) < spare:
         raise InfrastructureError(
             f"The simulated year has {len(planned)} submissions, {count + spare} are needed."
         )
@@ -115,12 +119,7 @@ async def _publish(
             sender, planned[:count], sessions, lambda done, total: progress(step, done, total)
         )
     now = datetime.now(UTC)
-    return tuple(outgoing(one, sessions, now) for one in _ordinary(planned[count:])[:spare])
-
-
-def _ordinary(planned: Sequence[PlannedSubmission]) -> list[PlannedSubmission]:
-    """Without copies, whose originals are in the input already."""
-    return [one for one in planned if one.mutation == "none"]
+    return tuple(outgoing(one, sessions, now) for one in kept)
 
 
 _SMALLEST: Final = 1_000
