@@ -33,13 +33,12 @@ class Batch:
     ended: tuple[Record, str] | None = None
 
 
-MaySetAside = Callable[[str, int], bool]
-"""Whether an event with this category may be left out, as the so-many-th of this batch."""
+MaySetAside = Callable[[Record, int], bool]
+"""Whether an event with wrong content may be left out, as the so-many-th of this batch."""
 
 
-def strict(category: str, number: int) -> bool:
+def strict(_: Record, _number: int) -> bool:
     """Nothing may be left out."""
-    del category, number
     return False
 
 
@@ -104,7 +103,7 @@ def _admit(
 
 
 def _leave_out(batch: Batch, record: Record, category: str, may_set_aside: MaySetAside) -> bool:
-    if category not in NEVER_SET_ASIDE and may_set_aside(category, len(batch.set_aside) + 1):
+    if category not in NEVER_SET_ASIDE and may_set_aside(record, len(batch.set_aside) + 1):
         batch.set_aside.append(failure_of(record, category))
         return True
     batch.ended = (record, category)

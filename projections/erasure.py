@@ -23,6 +23,12 @@ WHERE n.nspname ~ '^[a-z_]+_v[0-9]+(_b[0-9]+)?$' AND c.relkind IN ('r', 'p')
         WHERE a.attrelid = c.oid AND a.attname IN ('subject', 'generation'))
 ORDER BY 1, 2
 """
+_TABLES_OF: Final = """
+SELECT c.relname FROM pg_class AS c
+WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+    AND 2 = (SELECT count(*) FROM pg_attribute AS a
+        WHERE a.attrelid = c.oid AND a.attname IN ('subject', 'generation'))
+"""
 
 
 async def erase(connection: Connection, subject: str, generation: int) -> int:
@@ -50,6 +56,18 @@ async def erase(connection: Connection, subject: str, generation: int) -> int:
             )
             removed += done.rowcount
     return removed
+
+
+async def forget_erased(connection: Connection, schema: str) -> None:
+    """Takes every row of an erased generation out of a version that was filled without looking."""
+    tables = await connection.execute(_TABLES_OF, (schema,))
+    for (table,) in await tables.fetchall():
+        await connection.execute(
+            sql.SQL(
+                "DELETE FROM {} AS t USING projection_erased AS e"
+                " WHERE t.subject = e.subject AND t.generation <= e.generation"
+            ).format(sql.Identifier(schema, table))
+        )
 
 
 async def lock_positions(connection: Connection) -> None:

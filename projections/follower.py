@@ -42,9 +42,9 @@ from projections.store import (
     Target,
     VersionChanged,
     commit,
-    count_set_aside,
     live_target,
     load_places,
+    set_aside_of,
     store_failure,
     use_schema,
 )
@@ -145,15 +145,16 @@ class Follower:
     ) -> Target:
         projection = self._projection
         beginnings = await source.beginning_offsets(partitions)
-        self._set_aside = await count_set_aside(connection, projection.name)
-        self._health.set_aside(projection.name, self._set_aside)
-        return await live_target(
+        target = await live_target(
             connection,
             projection.name,
             projection.topic,
             projection.schema,
             {one.partition: offset for one, offset in beginnings.items()},
         )
+        self._set_aside = len(await set_aside_of(connection, target))
+        self._health.set_aside(projection.name, self._set_aside)
+        return target
 
     async def _look(
         self, connection: Connection, source: PartitionReader, target: Target, leases: Leases
@@ -214,8 +215,7 @@ class Follower:
         if batch.ended is not None:
             raise _Halt(failure_of(*batch.ended))
 
-    def _may_set_aside(self, category: str, number: int) -> bool:
-        del category
+    def _may_set_aside(self, _: Record, number: int) -> bool:
         return self._projection.sets_aside and self._set_aside + number <= MAX_SET_ASIDE
 
     def _committed(self, batch: Batch, steps: Sequence[Move]) -> None:

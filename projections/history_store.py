@@ -5,9 +5,11 @@ from datetime import date
 from typing import Any, Final, assert_never
 
 from psycopg import sql
+from psycopg.errors import UniqueViolation
 
 from infra.postgres import Connection
 from projections.folds.history import Change, PutVersion, Supersede, row_of
+from projections.rows import copy_rows
 from projections.statements import statement
 from schemas.brussels import shift_months
 
@@ -34,6 +36,7 @@ COLUMNS: Final = {
     "recorded_position": "int8",
 }
 _DELIVERED: Final = [*COLUMNS].index("delivered_at")
+_KEY_COLUMNS: Final = 4
 _STAGED: Final = {**COLUMNS, "withdraws": "int4"}
 _ENDED: Final = {
     "delivered_month": "date",
@@ -47,8 +50,9 @@ _ENDED: Final = {
 class HistoryWriter:
     """Writes on one connection, whose search path names the version."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, fresh: bool = False) -> None:
         self._connection = connection
+        self._fresh = fresh
         self._months: set[date] = set()
 
     async def prepare(self) -> None:
@@ -83,26 +87,37 @@ class HistoryWriter:
                     ended.append((line.month, line.pharmacy, line.dguid, line.version, position))
                 case _:
                     assert_never(change)
+        if self._fresh:
+            entered = await self._enter(entered)
         if entered:
-            await _copy(self._connection, "history_entered", _STAGED, entered)
+            await self._stage("history_entered", _STAGED, entered)
             await self._connection.execute(statement("history/enter"))
         if any(row[_DELIVERED] is None for row in entered):
             await self._connection.execute(statement("history/withdraw"))
         if ended:
-            await _copy(self._connection, "history_ended", _ENDED, ended)
+            await self._stage("history_ended", _ENDED, ended)
             await self._connection.execute(statement("history/supersede"))
 
+    async def _enter(self, entered: list[Sequence[Any]]) -> list[Sequence[Any]]:
+        """Copies versions straight into the table; answers those that have to be staged."""
+        first: dict[Sequence[Any], Sequence[Any]] = {}
+        for row in entered:
+            if row[_DELIVERED] is not None:
+                first.setdefault(row[:_KEY_COLUMNS], row[:-1])
+        try:
+            async with self._connection.transaction():
+                table = sql.Identifier(TABLE)
+                types = list(COLUMNS.values())
+                await copy_rows(self._connection, table, COLUMNS, types, first.values())
+        except UniqueViolation:
+            return entered
+        return [row for row in entered if row[_DELIVERED] is None]
 
-async def _copy(
-    connection: Connection, table: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]
-) -> None:
-    target = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.Identifier("pg_temp", table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    async with connection.cursor() as cursor, cursor.copy(target) as copy:
-        copy.set_types(list(columns.values()))
-        for row in rows:
-            await copy.write_row(row)
+    async def _stage(
+        self, table: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]
+    ) -> None:
+        target = sql.Identifier("pg_temp", table)
+        await copy_rows(self._connection, target, columns, list(columns.values()), rows)
 
 
 def _entered(put: PutVersion) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ else with what writes to PostgreSQL: no sets, no stages, no SQL.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from projections.folds import history
 from projections.folds.changes import SUPERSEDED, Close, Fill, Upsert
@@ -16,8 +16,8 @@ Row = dict[str, Any]
 Key = tuple[Any, ...]
 Change = Upsert | Fill | Close | PutVersion | Supersede
 
-HISTORY_TABLE = "dispensation"
-HISTORY_KEY = ("delivered_month", "pharmacy", "dguid", "version")
+HISTORY_TABLE: Final = "dispensation"
+HISTORY_KEY: Final = ("delivered_month", "pharmacy", "dguid", "version")
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, assert_never
 
 from psycopg import sql
+from psycopg.errors import UniqueViolation
 
 from infra.postgres import Connection
 from projections.folds.changes import SUPERSEDED, Change, Close, Fill, Upsert
@@ -46,7 +47,9 @@ class _Stage:
 class RowWriter:
     """Writes a projection's changes on one connection, whose search path names the version.
 
-    With `forgets`, rows of an erased generation of a subject never enter.
+    With `forgets`, rows of an erased generation of a subject never enter. With `fresh`, rows are
+    copied straight into tables that are being filled, and staged only where one is there already;
+    who fills them takes the rows of erased subjects out in the end.
     """
 
     def __init__(
@@ -55,8 +58,10 @@ class RowWriter:
         primary_keys: Mapping[str, Sequence[str]],
         *,
         forgets: bool = False,
+        fresh: bool = False,
     ) -> None:
         self._connection = connection
+        self._fresh = fresh
         self._primary_keys = primary_keys
         self._forgets = forgets
         self._stages: dict[Shape, _Stage] = {}
@@ -74,18 +79,24 @@ class RowWriter:
             shape = _shape(change, self._primary_keys)
             staged.setdefault(shape, []).append((*_values(change, shape), number))
         for shape in sorted(staged, key=lambda one: _ORDER.index(one.kind)):
-            await self._fill_stage(shape, staged[shape])
-            await self._connection.execute(self._stages[shape].statement)
+            if shape not in self._stages:
+                self._stages[shape] = await self._make_stage(shape, f"stage_{len(self._stages)}")
+            stage = self._stages[shape]
+            if self._fresh and shape.kind == "put" and await self._enter(shape, staged[shape]):
+                continue
+            await copy_rows(self._connection, stage.table, None, stage.types, staged[shape])
+            await self._connection.execute(stage.statement)
 
-    async def _fill_stage(self, shape: Shape, rows: Iterable[tuple[Any, ...]]) -> None:
-        if shape not in self._stages:
-            self._stages[shape] = await self._make_stage(shape, f"stage_{len(self._stages)}")
-        stage = self._stages[shape]
-        target = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(stage.table)
-        async with self._connection.cursor() as cursor, cursor.copy(target) as copy:
-            copy.set_types(stage.types)
-            for row in rows:
-                await copy.write_row(row)
+    async def _enter(self, shape: Shape, rows: Iterable[tuple[Any, ...]]) -> bool:
+        """Copies rows straight into their table; False, and nothing done, if one is there."""
+        newest = {row[: len(shape.key)]: row[:-2] for row in rows}
+        table, types = sql.Identifier(shape.table), self._stages[shape].types[:-2]
+        try:
+            async with self._connection.transaction():
+                await copy_rows(self._connection, table, shape.columns, types, newest.values())
+        except UniqueViolation:
+            return False
+        return True
 
     async def _make_stage(self, shape: Shape, name: str) -> "_Stage":
         await self._connection.execute(
@@ -126,6 +137,22 @@ class RowWriter:
                 return _update(shape, stage, self._primary_keys[shape.table], " DESC")
             case _:
                 assert_never(shape.kind)
+
+
+async def copy_rows(
+    connection: Connection,
+    table: sql.Identifier,
+    columns: Iterable[str] | None,
+    types: Sequence[int | str],
+    rows: Iterable[Sequence[Any]],
+) -> None:
+    """Binary COPY into a table; without `columns`, into all of them."""
+    listed = sql.SQL("" if columns is None else " ({})").format(_names(columns or ()))
+    target = sql.SQL("COPY {}{} FROM STDIN (FORMAT BINARY)").format(table, listed)
+    async with connection.cursor() as cursor, cursor.copy(target) as copy:
+        copy.set_types(types)
+        for row in rows:
+            await copy.write_row(row)
 
 
 def _shape(change: Change, primary_keys: Mapping[str, Sequence[str]]) -> Shape:

@@ -12,7 +12,8 @@ from infra.postgres import Connection
 from projections.events import Event, Unfoldable, read
 from projections.folds import access_log, access_state, history, product_recall, quality
 from projections.folds.changes import Change
-from projections.history_store import HistoryWriter
+from projections.history_store import TABLE, HistoryWriter
+from projections.memory import HISTORY_KEY
 from projections.opening import open_facts
 from projections.rows import RowWriter
 from schemas import topics
@@ -77,12 +78,27 @@ class Projection(Protocol):
         """Whether the live version may leave out an event whose content it cannot take over."""
         ...
 
+    @property
+    def forgets(self) -> bool:
+        """Whether an erasure takes the subject's rows away."""
+        ...
+
+    @property
+    def key_derived(self) -> frozenset[str]:
+        """Columns that only the holder of the keys can know; the public hash leaves them out."""
+        ...
+
+    @property
+    def primary_keys(self) -> Mapping[str, Sequence[str]]:
+        """Tables and their primary keys."""
+        ...
+
     async def fold(self, events: Sequence[Event]) -> Folded:
         """Row changes of events in their order; nothing is written."""
         ...
 
-    def writer(self, connection: Connection) -> Writer:
-        """Writes on this connection."""
+    def writer(self, connection: Connection, *, fresh: bool = False) -> Writer:
+        """Writes on this connection; `fresh` tables are new, and most rows enter by COPY alone."""
         ...
 
 
@@ -98,6 +114,7 @@ class Plain:
     from_stage: bool = True
     sets_aside: bool = True
     forgets: bool = False
+    key_derived: frozenset[str] = frozenset()
 
     async def fold(self, events: Sequence[Event]) -> Folded:
         """Folds one after the other."""
@@ -111,9 +128,9 @@ class Plain:
             folded.events += 1
         return folded
 
-    def writer(self, connection: Connection) -> RowWriter:
+    def writer(self, connection: Connection, *, fresh: bool = False) -> RowWriter:
         """Writes in sets."""
-        return RowWriter(connection, self.primary_keys, forgets=self.forgets)
+        return RowWriter(connection, self.primary_keys, forgets=self.forgets, fresh=fresh)
 
 
 def access_state_projection(topic: str = topics.SUBJECT_REGISTERED.name) -> Plain:
@@ -162,6 +179,7 @@ class _Sealed:
 
     from_stage = True
     sets_aside = True
+    forgets = True
 
     def __init__(
         self,
@@ -191,11 +209,13 @@ class History(_Sealed):
 
     name: Final = "history"
     schema: Final = history.SCHEMA
+    primary_keys: Final = {TABLE: HISTORY_KEY}
+    key_derived: Final = frozenset({"delivered_month", "delivered_at", "product_index"})
     _changes = staticmethod(history.fold)
 
-    def writer(self, connection: Connection) -> HistoryWriter:
+    def writer(self, connection: Connection, *, fresh: bool = False) -> HistoryWriter:
         """Writes in sets, into a partition per month."""
-        return HistoryWriter(connection)
+        return HistoryWriter(connection, fresh=fresh)
 
 
 class ProductRecall(_Sealed):
@@ -203,11 +223,13 @@ class ProductRecall(_Sealed):
 
     name: Final = "product_recall"
     schema: Final = product_recall.SCHEMA
+    primary_keys: Final = product_recall.PRIMARY_KEYS
+    key_derived: Final = frozenset({"product_index", "batch_index", "delivered_at"})
     _changes = staticmethod(product_recall.fold)
 
-    def writer(self, connection: Connection) -> RowWriter:
+    def writer(self, connection: Connection, *, fresh: bool = False) -> RowWriter:
         """Writes in sets."""
-        return RowWriter(connection, product_recall.PRIMARY_KEYS, forgets=True)
+        return RowWriter(connection, self.primary_keys, forgets=True, fresh=fresh)
 
 
 def registered(vault: KeyVault) -> tuple[Projection, ...]:

@@ -204,33 +204,34 @@ async def _superseded(connection: Connection, target: Target) -> Superseded:
 async def _set_aside(connection: Connection, target: Target, events: Sequence[Failure]) -> None:
     if not events:
         return
-    if not target.live:
-        await connection.execute(
-            "UPDATE projection_version SET set_aside = set_aside + %s"
-            " WHERE projection = %s AND version = %s",
-            (len(events), target.projection, target.version),
-        )
-        return
     async with connection.cursor() as cursor:
         await cursor.executemany(
             "INSERT INTO projection_set_aside"
-            " (projection, topic, partition, position, category, event_type)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            " (projection, version, topic, partition, position, category, event_type)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
             [
-                (target.projection, one.topic, one.partition, one.position, one.category, kind)
+                (
+                    target.projection,
+                    target.version,
+                    one.topic,
+                    one.partition,
+                    one.position,
+                    one.category,
+                    one.event_type,
+                )
                 for one in events
-                for kind in (one.event_type,)
             ],
         )
 
 
-async def count_set_aside(connection: Connection, projection: str) -> int:
-    """How many events the live version has left out and not yet applied."""
+async def set_aside_of(connection: Connection, target: Target) -> list[Failure]:
+    """The events that a version has left out and not yet applied, in their order."""
     cursor = await connection.execute(
-        "SELECT count(*) FROM projection_set_aside WHERE projection = %s", (projection,)
+        "SELECT category, topic, partition, position, event_type FROM projection_set_aside"
+        " WHERE projection = %s AND version = %s AND topic = %s ORDER BY partition, position",
+        (target.projection, target.version, target.topic),
     )
-    row = await cursor.fetchone()
-    return 0 if row is None else int(row[0])
+    return [Failure(*row) for row in await cursor.fetchall()]
 
 
 async def store_failure(connection: Connection, projection: str, failure: Failure) -> None:

@@ -11,6 +11,7 @@ from consumers.cli import (
     infra_commands,
     office,
     policy,
+    projections,
     quality,
     rederive,
     run,
@@ -39,6 +40,7 @@ app.add_typer(audit_log.audit_app, name="audit")
 audit_log.audit_app.command("rederive")(rederive.rederive)
 app.add_typer(quality.app, name="quality")
 app.add_typer(bench.app, name="bench")
+app.add_typer(projections.app, name="projections")
 app.command("run")(run.run)
 app.command("up")(up.up)
 app.command("simulate")(simulate.simulate_command)

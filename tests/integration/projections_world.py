@@ -14,7 +14,7 @@ from infra.kafka import Partition, Producer, producer, reader
 from infra.kafka_admin import admin
 from infra.keys.memory import MemoryVault
 from infra.migrations import migrate
-from infra.postgres import Connection, connect, pool
+from infra.postgres import Connection, Pool, connect, pool
 from infra.settings import Settings
 from projections.health import ProjectionHealth
 from projections.positions import PositionWaiter
@@ -192,6 +192,7 @@ class World:
     stage: Producer
     waiter: PositionWaiter
     connection: Connection
+    pool: Pool
 
     async def publish(self, outputs: Sequence[Output], *, abort: bool = False) -> None:
         """Writes outputs in one transaction, or takes them back."""
@@ -249,7 +250,7 @@ async def opened(settings: Settings, dsn: str, topic: str) -> AsyncIterator[Worl
         waiter = PositionWaiter(dsn, connections)
         await waiter.start()
         try:
-            yield World(own, topic, vault, Facts(vault), stage, waiter, connection)
+            yield World(own, topic, vault, Facts(vault), stage, waiter, connection, connections)
         finally:
             await waiter.stop()
 

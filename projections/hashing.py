@@ -1,0 +1,169 @@
+"""Computes the content hash of a stored version in SQL; `projections.content` says what it is."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from psycopg import sql
+
+from infra.postgres import Connection
+from projections.content import TableContent
+
+_TABLES: Final = """
+SELECT c.relname, a.attname, t.typname FROM pg_class AS c
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type AS t ON t.oid = a.atttypid
+WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+ORDER BY 1, a.attname COLLATE "C"
+"""
+_PLAIN: Final = frozenset({"int2", "int4", "int8", "bool", "date", "timestamptz"})
+_DIGEST: Final = "sha256(convert_to(concat({texts}), 'UTF8'){blobs})"
+_HASH: Final = """
+SELECT coalesce(sum(number), 0)::bigint,
+    sha256(coalesce(string_agg(digest, ''::bytea ORDER BY first), ''::bytea))
+FROM (
+    SELECT get_byte(digest, 0) AS first, count(*) AS number,
+        sha256(string_agg(digest, ''::bytea ORDER BY digest)) AS digest
+    FROM (SELECT {digest} AS digest FROM {table} AS r) AS digests
+    GROUP BY 1
+) AS groups
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumns:
+    """A table of a version and its columns with their types."""
+
+    table: str
+    types: Mapping[str, str]
+
+    def digest(self, leaving_out: Collection[str] = ()) -> sql.Composed:
+        """The SQL expression of a row's digest, for a row named `r`."""
+        texts, blobs = [], []
+        for name, kind in self.types.items():
+            if name not in leaving_out:
+                column = sql.Identifier("r", name)
+                texts.append(_text(column, kind))
+                if kind == "bytea":
+                    blobs.append(sql.SQL(" || coalesce({}, ''::bytea)").format(column))
+        return sql.SQL(_DIGEST).format(texts=sql.SQL(", ").join(texts), blobs=sql.Composed(blobs))
+
+
+async def columns_of(connection: Connection, schema: str) -> list[TableColumns]:
+    """The tables of a version, with their columns in the order of their names."""
+    cursor = await connection.execute(_TABLES, (schema,))
+    found: dict[str, dict[str, str]] = {}
+    for table, name, kind in await cursor.fetchall():
+        found.setdefault(table, {})[name] = kind
+    return [TableColumns(table, types) for table, types in found.items()]
+
+
+async def stored_content(
+    connection: Connection, schema: str, leaving_out: Collection[str] = ()
+) -> dict[str, TableContent]:
+    """The content of each table of a version, as the connection's transaction sees it."""
+    # The text of a moment follows the session's time zone.
+    await connection.execute("SET TIME ZONE 'UTC'")
+    content = {}
+    for one in await columns_of(connection, schema):
+        cursor = await connection.execute(
+            sql.SQL(_HASH).format(
+                digest=one.digest(leaving_out), table=sql.Identifier(schema, one.table)
+            )
+        )
+        row = await cursor.fetchone()
+        rows, digest = row if row is not None else (0, b"")
+        content[one.table] = TableContent(int(rows), bytes(digest))
+    return content
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first row by subject that two versions do not agree on, and in which columns.
+
+    `subject` is a pseudonym, None where a table has no subjects. `columns` is empty if one of them
+    lacks the row: `missing` says which one.
+    """
+
+    table: str
+    key: Mapping[str, str]
+    subject: str | None
+    columns: tuple[str, ...]
+    missing: str | None = None
+
+
+async def first_difference(
+    connection: Connection, left: str, right: str, keys: Mapping[str, Sequence[str]]
+) -> Difference | None:
+    """Compares two schemas row by row along the primary keys."""
+    for one in await columns_of(connection, left):
+        found = await _first_in(connection, one, left, right, keys[one.table])
+        if found is not None:
+            return found
+    return None
+
+
+async def _first_in(
+    connection: Connection, one: TableColumns, left: str, right: str, key: Sequence[str]
+) -> Difference | None:
+    subject = "subject" if "subject" in one.types else key[0]
+    columns = list(one.types)
+    cursor = await connection.execute(
+        sql.SQL(
+            "SELECT {key}, coalesce(l.{subject}::text, r.{subject}::text),"
+            " l IS NULL, r IS NULL, {unequal}"
+            " FROM {left} AS l FULL JOIN {right} AS r ON {same}"
+            " WHERE l IS DISTINCT FROM r ORDER BY {order} LIMIT 1"
+        ).format(
+            key=sql.SQL(", ").join(
+                sql.SQL("coalesce(l.{0}, r.{0})::text").format(sql.Identifier(name)) for name in key
+            ),
+            subject=sql.Identifier(subject),
+            unequal=sql.SQL(", ").join(
+                sql.SQL("l.{0} IS DISTINCT FROM r.{0}").format(sql.Identifier(name))
+                for name in columns
+            ),
+            left=sql.Identifier(left, one.table),
+            right=sql.Identifier(right, one.table),
+            same=sql.SQL(" AND ").join(
+                sql.SQL("l.{0} = r.{0}").format(sql.Identifier(name)) for name in key
+            ),
+            order=sql.SQL(", ").join(
+                [
+                    sql.SQL("coalesce(l.{0}::text, r.{0}::text)").format(sql.Identifier(subject)),
+                    *(
+                        sql.SQL("coalesce(l.{0}, r.{0})").format(sql.Identifier(name))
+                        for name in key
+                    ),
+                ]
+            ),
+        )
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    named = dict(zip(key, row, strict=False))
+    found, no_left, no_right, *unequal = row[len(key) :]
+    missing = left if no_left else right if no_right else None
+    differing = tuple(name for name, differs in zip(columns, unequal, strict=True) if differs)
+    return Difference(
+        one.table,
+        named,
+        found if "subject" in one.types else None,
+        () if missing else differing,
+        missing,
+    )
+
+
+def _text(column: sql.Identifier, kind: str) -> sql.Composed:
+    if kind in _PLAIN:
+        return sql.SQL("{}, ','").format(column)
+    if kind == "bytea":
+        return sql.SQL("octet_length({}), ','").format(column)
+    if kind == "text":
+        return sql.SQL("octet_length({0}) || ':', {0}, ','").format(column)
+    if kind.startswith("_"):
+        return sql.SQL(
+            "octet_length(array_to_json({0})::text) || ':', array_to_json({0}), ','"
+        ).format(column)
+    raise TypeError(f"no canonical form is defined for columns of type {kind}")
