@@ -23,6 +23,7 @@ from infra.postgres import pool
 from infra.settings import Settings
 from projections.broadcast import BroadcastTables
 from projections.health import ProjectionHealth
+from projections.retention import keep_retaining
 from projections.runner import run_projections as follow_projections
 from schemas.catalogue import Catalogue
 from schemas.keyvault import KeyReader, KeyVault
@@ -143,12 +144,19 @@ async def run_notary(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def run_keeper(settings: Settings, stop: asyncio.Event) -> None:
-    """Watches for silence and gaps; one process is enough, a second one shows the same."""
+    """Watches for silence and gaps, and takes away what is a year old.
+
+    One process is enough; of several, one at a time takes away, and all show the same.
+    """
     await require_current(migration_sources(settings)[:1])
     async with (
         pool(settings.dsn, maximum=2) as connections,
         following(settings) as tables,
     ):
         watch = Watch(tables, connections, clock=lambda: datetime.now(UTC))
-        async with _operated(settings, lambda: (watch.ready, watch.snapshot()), stop):
+        async with (
+            _operated(settings, lambda: (watch.ready, watch.snapshot()), stop),
+            asyncio.TaskGroup() as group,
+        ):
+            group.create_task(keep_retaining(settings, lambda: opened_vault(settings), stop))
             await watch.run(stop)
