@@ -3,7 +3,7 @@
 import hashlib
 from datetime import date
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 from consumers.catalogue.catalogue import FORMULARY_CODE, MAGISTRAL_CODE, Medicine, load
 from infra.catalogue import loading
@@ -16,9 +16,23 @@ VALID_FROM: Final = date(2013, 1, 1)
 """First day of every entry: the codes stood in the product filter of that year."""
 
 
+def _test_product(cnk: str, **said: Any) -> CatalogueEntry:
+    names = {"fr": f"Produit d'essai {cnk}", "nl": f"Testproduct {cnk}"}
+    known = {"status": "authorized", "environments": (PUBLIC_PHARMACY,), **said}
+    return CatalogueEntry(cnk, VALID_FROM, kind="medicine", names=names, **known)
+
+
+ENDED: Final = _test_product("4999918", valid_until=date(2014, 12, 31))
+SUSPENDED: Final = _test_product("4999926", status="suspended")
+WITHDRAWN: Final = _test_product("4999934", status="revoked")
+HOSPITAL_ONLY: Final = _test_product("4999942", environments=("H",))
+TEST_PRODUCTS: Final = (ENDED, SUSPENDED, WITHDRAWN, HOSPITAL_ONLY)
+"""Products that do not exist, of which the catalogue says what no product of the sample's is."""
+
+
 def entries() -> tuple[CatalogueEntry, ...]:
-    """The sample's entries, by code."""
-    return tuple(_entry(medicine) for medicine in load())
+    """The sample's entries, by code; the last are `TEST_PRODUCTS`."""
+    return (*(_entry(medicine) for medicine in load()), *TEST_PRODUCTS)
 
 
 def sample_catalogue() -> MemoryCatalogue:
@@ -34,7 +48,8 @@ async def ensure_sample(dsn: str) -> loading.Loaded:
         LoadRefused: it holds another sample under this name, or the load ended early.
     """
     content = (resources.files("consumers.catalogue") / "medicines.csv").read_bytes()
-    origin = loading.Origin("medicines.csv", hashlib.sha256(content).hexdigest())
+    whole = hashlib.sha256(content + repr(TEST_PRODUCTS).encode())
+    origin = loading.Origin("medicines.csv", whole.hexdigest())
     return await loading.load(dsn, VERSION, origin, entries())
 
 

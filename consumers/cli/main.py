@@ -7,6 +7,7 @@ from consumers.cli import (
     bench,
     catalogue,
     config,
+    conform,
     demo,
     infra_commands,
     office,
@@ -45,6 +46,7 @@ app.command("run")(run.run)
 app.command("up")(up.up)
 app.command("simulate")(simulate.simulate_command)
 app.command("demo")(demo.demo)
+app.command("conform")(conform.conform)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from schemas.catalogue import CatalogueUnavailable
 from schemas.keyvault import VaultUnavailable
 from streams.intake.keys import KeyFileError
 from streams.intake.office import EnrolmentRefused
+from streams.intake.transports import TransportRefused, TransportUnavailable
 
 
 class Exit(IntEnum):
@@ -34,6 +35,8 @@ _KNOWN = (
     EnrolmentRefused,
     CatalogueUnavailable,
     VaultUnavailable,
+    TransportRefused,
+    TransportUnavailable,
 )
 
 

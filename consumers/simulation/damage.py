@@ -16,7 +16,7 @@ from schemas.dispensation import MAX_SUBMISSION_BYTES
 
 Plant = Callable[[Planner, Draft], None]
 _BEFORE: Final = 0.5
-_TYPE_UNKNOWN: Final = "be.dpp.dispensation.forget.v1"
+TYPE_UNKNOWN: Final = "be.dpp.dispensation.forget.v1"
 DEEP: Final = 20_000
 """Levels of a body that is too deep and still small enough to be opened."""
 DEEPER: Final = 100_000
@@ -122,7 +122,7 @@ def too_large(planner: Planner, host: Draft) -> None:
 
 def type_unknown(planner: Planner, host: Draft) -> None:
     """A type of submission that does not exist."""
-    _refused_free(planner, "type_unknown", host, "EVENT_TYPE_UNKNOWN").type = _TYPE_UNKNOWN
+    _refused_free(planner, "type_unknown", host, "EVENT_TYPE_UNKNOWN").type = TYPE_UNKNOWN
 
 
 def id_no_guid(planner: Planner, host: Draft) -> None:

@@ -17,12 +17,16 @@ from consumers.simulation.population import (
     populate,
     seeded,
 )
+from consumers.simulation.wrong import LINES
+from consumers.simulation.wrong import PREPARATIONS as CHANGES
 from consumers.simulation.year import Visit, new_guid, visits
 from schemas.policy import baseline
+from schemas.receipts import LineResult
 
 RECENT_DAYS: Final = 150
 """The demo's patient has its own corrections and revocation within so many days."""
 _LAPSED_SHARE: Final = 0.0004
+_RARE: Final = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,78 +47,33 @@ class Kind:
         return wanted if self.most is None else min(wanted, self.most)
 
 
-NOBODY: Final = {"prescription": {"on_substance_name": False}}
+def _line(name: str, kind: str, code: str, result: LineResult = "recorded") -> Kind:
+    return Kind(name, _RARE, spoilt(kind, code, LINES[code], result))
+
+
+def _preparation(name: str, kind: str, code: str) -> Kind:
+    return Kind(name, _RARE, preparation(kind, code, CHANGES[code]))
+
+
 PREPARATIONS: Final = (
-    Kind(
-        "preparation of nothing",
-        0.001,
-        spoilt("nothing", "MAGISTRAL_EMPTY", {"product": {"kind": "magistral"}}, "rejected"),
-    ),
-    Kind(
-        "preparation twice told",
-        0.0005,
-        preparation("twice_told", "MAGISTRAL_AMBIGUOUS", {"text": "the same in words"}),
-    ),
-    Kind(
-        "preparation without form",
-        0.0005,
-        preparation("no_form", "GALENIC_FORM_MISSING", {"galenic_form": None}),
-    ),
-    Kind(
-        "ingredients out of order",
-        0.0005,
-        preparation("disorder", "COMPOUND_ORDER_DOUBTFUL", {"second": {"order": 1}}),
-    ),
-    Kind(
-        "ingredient unnamed",
-        0.0005,
-        preparation("unnamed", "COMPOUND_UNNAMED", {"second": {"cnk": None}}),
-    ),
-    Kind(
-        "ingredient unknown",
-        0.0005,
-        preparation("unknown", "COMPOUND_CNK_UNKNOWN", {"second": {"cnk": "9000001"}}),
-    ),
-    Kind(
-        "ingredient unmeasured",
-        0.0005,
-        preparation("unmeasured", "COMPOUND_QUANTITY_DOUBTFUL", {"second": {"quantity": "some"}}),
-    ),
-    Kind(
-        "code in words",
-        0.0005,
-        spoilt(
-            "code_in_words",
-            "UNREGISTERED_DOUBTFUL",
-            {"product": {"kind": "unregistered", "description": "1484229"}},
-        ),
-    ),
+    _line("preparation of nothing", "nothing", "MAGISTRAL_EMPTY", "rejected"),
+    _preparation("preparation twice told", "twice_told", "MAGISTRAL_AMBIGUOUS"),
+    _preparation("preparation without form", "no_form", "GALENIC_FORM_MISSING"),
+    _preparation("ingredients out of order", "disorder", "COMPOUND_ORDER_DOUBTFUL"),
+    _preparation("ingredient unnamed", "unnamed", "COMPOUND_UNNAMED"),
+    _preparation("ingredient unknown", "unknown", "COMPOUND_CNK_UNKNOWN"),
+    _preparation("ingredient unmeasured", "unmeasured", "COMPOUND_QUANTITY_DOUBTFUL"),
+    _line("code in words", "code_in_words", "UNREGISTERED_DOUBTFUL"),
 )
 """Products that are doubtful in what is said of them."""
 PACKS: Final = (
-    Kind(
-        "regimen",
-        0.0005,
-        spoilt(
-            "regimen",
-            "REGIMEN_DOUBTFUL",
-            {"regimen": {"quantity": "0", "unit": "tablet", "times_per_day": 2}},
-        ),
-    ),
-    Kind("expired", 0.0005, spoilt("expired", "PRODUCT_EXPIRED", {"expiry": "2019-12"})),
-    Kind("expiry", 0.0005, spoilt("expiry", "EXPIRY_INVALID", {"expiry": "12/2040"})),
-    Kind("batch", 0.0005, spoilt("batch", "BATCH_DOUBTFUL", {"batch": "lot 12"})),
-    Kind("GTIN", 0.0005, spoilt("gtin", "GTIN_INVALID", {"gtin": "5412345000014"})),
-    Kind("barcode", 0.0005, spoilt("scan", "SCAN_INVALID", {"scan": "541234500001"})),
-    Kind(
-        "barcode that differs",
-        0.0005,
-        spoilt(
-            "scan_differs",
-            "SCAN_DIFFERS",
-            {"batch": "B8", "scan": "]d201054123450000131740123110B7"},
-        ),
-    ),
+    _line("regimen", "regimen", "REGIMEN_DOUBTFUL"),
+    _line("expired", "expired", "PRODUCT_EXPIRED"),
+    _line("expiry", "expiry", "EXPIRY_INVALID"),
+    _line("batch", "batch", "BATCH_DOUBTFUL"),
+    _line("GTIN", "gtin", "GTIN_INVALID"),
+    _line("barcode", "scan", "SCAN_INVALID"),
+    _line("barcode that differs", "scan_differs", "SCAN_DIFFERS"),
 )
 """Doubtful packs and regimens, recorded with a warning."""
 KINDS: Final = (
@@ -155,7 +114,11 @@ KINDS: Final = (
     Kind("units zero", 0.004, faults.units_zero),
     Kind("units implausible", 0.004, faults.units_implausible),
     Kind("prescriber", 0.004, faults.prescriber),
-    Kind("prescriber missing", 0.002, spoilt("no_prescriber", "PRESCRIBER_MISSING", NOBODY)),
+    Kind(
+        "prescriber missing",
+        0.002,
+        spoilt("no_prescriber", "PRESCRIBER_MISSING", LINES["PRESCRIBER_MISSING"]),
+    ),
     *PACKS,
     Kind("sex", 0.001, faults.other_sex),
     Kind("birth date", 0.001, faults.patient("birth_date", "BIRTH_DATE_DOUBTFUL", birth_date="x")),

@@ -8,18 +8,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from consumers.simulation import wrong
 from consumers.simulation.damage import Plant
 from consumers.simulation.drafting import Draft, Planner, first_line, settle
 from consumers.simulation.plan import ExpectedLine
+from consumers.simulation.wrong import FILTERED_CNK, LINES
 from consumers.simulation.year import new_guid
 from schemas.dispensation import MAX_LINES, MedicinalProduct, SubmittedLine, SubmittedPatient
 from schemas.identifiers import niss
 from schemas.receipts import LineResult
 
-PRESCRIBER: Final = "10000106001"
 UNASSIGNED: Final = niss.with_check_digits("700000999", False)
-FILTERED: Final = MedicinalProduct(cnk="0005017")
-"""A code in a black range of the filter that ships with the code."""
+FILTERED: Final = MedicinalProduct(cnk=FILTERED_CNK)
 _MOST_TIMES_TOO_MANY: Final = 5
 _OLD_DAYS: Final = (400, 700)
 _BELOW: Final = 0.5
@@ -111,19 +111,8 @@ def spoilt(
 
 
 def preparation(kind: str, code: str, change: Mapping[str, object]) -> Plant:
-    """A plant: a doubtful preparation of two ingredients, recorded with a warning.
-
-    `change` is of the preparation; its member `second` is of the second ingredient.
-    """
-    first = {"order": 1, "cnk": "0525337", "quantity": "5 g"}
-    second = {"order": 2, "cnk": "0552125", "quantity": "95 g", **_part(change.get("second"))}
-    product = {
-        "kind": "magistral",
-        "compounds": (first, second),
-        "galenic_form": "cream",
-        **{name: value for name, value in change.items() if name != "second"},
-    }
-    return spoilt(kind, code, {"product": product})
+    """A plant: a doubtful preparation, changed as `wrong.preparation` has it."""
+    return spoilt(kind, code, {"product": wrong.preparation(change)})
 
 
 def patient(kind: str, code: str, **members: str) -> Plant:
@@ -162,13 +151,13 @@ def nobodys_number(planner: Planner, host: Draft) -> None:
 
 def prescriber(planner: Planner, host: Draft) -> None:
     """The prescriber's number is none, recorded with a warning."""
-    update = {"prescription": {"prescriber": "10000107001", "on_substance_name": False}}
+    update = LINES["PRESCRIBER_INVALID"]
     _spoil(planner, host, "prescriber", update, result="recorded", code="PRESCRIBER_INVALID")
 
 
 def prescription(planner: Planner, host: Draft) -> None:
     """The identifier of the prescription is none, recorded with a warning."""
-    update = {"prescription": {"prescriber": PRESCRIBER, "rid": "BEP012ABOI"}}
+    update = LINES["RID_INVALID"]
     _spoil(planner, host, "prescription", update, result="recorded", code="RID_INVALID")
 
 
@@ -255,10 +244,6 @@ def _spoil(
     host.body = host.visit.body.write()
     after = ExpectedLine(None if no_guid else last.dguid, result, (code,))
     settle(planner, host, (*host.expected.lines[:-1], after))
-
-
-def _part(change: object) -> dict[str, object]:
-    return dict(change) if isinstance(change, Mapping) else {}
 
 
 def _misdated(planner: Planner, host: Draft, moment: datetime, kind: str, code: str) -> None:

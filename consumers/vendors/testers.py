@@ -1,7 +1,7 @@
 """Test publishers and test persons: fixed, invented, and the same on every backbone.
 
 Pharmacy numbers begin with 00000, which no pharmacy's does. National numbers have no month and no
-day of birth (`YY0000...`) and a counter from 901 on; all pass their check digits.
+day of birth (`YY0000...`); all pass their check digits.
 """
 
 from typing import Final
@@ -24,9 +24,17 @@ STRANGER: Final = _pharmacy(4)
 """Enrolled nowhere."""
 ENROLLED: Final = (PHARMACY, OTHER_PHARMACY, LAPSED_PHARMACY)
 
-PATIENT: Final = niss.with_check_digits("850000901", born_from_2000=False)
-OTHER_PATIENT: Final = niss.with_check_digits("620000902", born_from_2000=False)
+
+def person(number: int) -> str:
+    """A test person, numbered from 1 to 997, born in 1985."""
+    return niss.with_check_digits(f"850000{number:03d}", born_from_2000=False)
+
+
 CHILD: Final = niss.with_check_digits("190000903", born_from_2000=True)
 """Born in this century: other check digits."""
-BIS_PATIENT: Final = niss.with_check_digits("744000904", born_from_2000=False)
+BIS_PERSON: Final = niss.with_check_digits("744000904", born_from_2000=False)
 """A BIS number, which has 40 added to the month of birth."""
+WOMAN: Final = niss.with_check_digits("850000906", born_from_2000=False)
+"""An even counter."""
+UNASSIGNED: Final = niss.with_check_digits("850000999", born_from_2000=False)
+"""A counter that is given to nobody."""

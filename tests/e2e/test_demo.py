@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from consumers.catalogue import catalogue
+from consumers.conformance.cases import CASES
 from consumers.simulation.population import SimulationSize, populate
 from consumers.stack.stack import Stack
 from infra.embedded.cluster import EmbeddedInfrastructure
@@ -103,7 +104,9 @@ def test_what_is_forbidden_in_a_dump_would_be_found() -> None:
     assert forbidden.found(b"x85000000105 00290251") == []
 
 
-def test_a_kept_demo_goes_on_where_it_stopped(kept: tuple[Path, dict[str, Any]]) -> None:
+def test_a_kept_demo_goes_on_where_it_stopped_and_passes_the_conformance_kit(
+    kept: tuple[Path, dict[str, Any]],
+) -> None:
     folder, _ = kept
     command = [*DPP, "up", "--json", "--dev-issuer", "--port", "0", "--data", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as running:
@@ -116,9 +119,23 @@ def test_a_kept_demo_goes_on_where_it_stopped(kept: tuple[Path, dict[str, Any]])
             answer = httpx.post(f"{address}/v1/me/history", json={}, headers=headers)
             assert answer.status_code == 200
             assert len(answer.json()["lines"]) > 3
+            assert_conforms(folder)
         finally:
             running.send_signal(signal.SIGTERM)
     assert running.returncode == 0
+
+
+def assert_conforms(folder: Path) -> None:
+    done = subprocess.run(
+        [*DPP, "conform", "--json", "--data", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    told = json.loads(done.stdout)
+    assert [case for case in told["cases"] if case["verdict"] != "passed"] == []
+    assert (told["passed"], done.returncode) == (len(CASES), 0)
 
 
 def test_a_folder_that_holds_a_demo_is_not_used_again_bad(

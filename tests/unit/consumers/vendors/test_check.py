@@ -10,12 +10,15 @@ from typer.testing import CliRunner
 
 from consumers.cli.main import app
 from consumers.vendors.check import Worst, check, read
-from consumers.vendors.testers import PATIENT
+from consumers.vendors.testers import person
 from schemas.dispensation import REVOKE
 from schemas.policy import QualityPolicy, baseline
 
 AT = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 MOMENT = ("--at", "2026-03-10T10:00:00+01:00")
+
+
+PATIENT = person(901)
 
 
 def guid(number: int) -> str:
