@@ -14,8 +14,40 @@ the counter never waits for the backbone, and nothing that was registered is los
             print(letter.entry, letter.effect, letter.answer)
 
 `Publisher` is the same for software that uses asyncio; `connect_kafka` writes straight to the
-topics. The bodies' models and the receipts' are part of the contract (`schemas`) and re-exported.
-A guide for vendors is in `docs/vendors/publishing.md`.
+topics.
+
+What you make:
+    `SigningKey` (the pharmacy's Ed25519 key), `Outbox` (the file of what waits), a way to the
+    backbone (`connect_http`, `connect_kafka`), and `Publisher` or `PlainPublisher` over the three.
+
+What you send, one visit of one patient each:
+    `RegisterBody` of `SubmittedLine`s, `CorrectBody` of `CorrectedLine`s, `RevokeBody` of one line;
+    in them `SubmittedPatient`, one of `MedicinalProduct`, `MagistralPreparation` (of `Compound`s)
+    and `UnregisteredProduct`, and `Posology`, `Regimen`, `Prescription`. At most `MAX_LINES` lines
+    and `MAX_SUBMISSION_BYTES` bytes. Times carry an offset; identifiers are text, and whether they
+    are right is for the receipt to say.
+
+What comes back:
+    `Flushed` says what was sent, `Status` where everything stands, `Answered` is one letter: its
+    `answer` is a `Receipt` (of `LineOutcome`s and `Issue`s; a duplicate's has its `Original`) or a
+    notice of missing numbers (`GapNoticed`, `GapClosed`), its `effect` (`Effect`) is what it did to
+    the outbox: `answered`, `repeated`, `sent_again`, `held`, `notice` or `unknown`. `BEGINNING` is
+    the cursor before every letter. `Entry` and `Tracked` are submissions in the outbox, `State`
+    where one stands, `SubmissionRef` where a receipt's submission stands in the log.
+
+What is raised:
+    `SubmissionTooLarge`, `OutboxError`, `KeyFileError`: nothing was stored; the text says what to
+    do. `TransportUnavailable`: try again later. `TransportRefused`: somebody must act.
+    `PlainPublisherClosed`: open another one.
+
+For a way of your own:
+    `Transport` is the port, `HttpTransport` and `KafkaTransport` implement it, `RecordSender` is
+    what the latter needs of a Kafka client (which answers a `SentRecord`); `WireRecord`, `Place`,
+    `Page`, `Letter` and `Answer` pass through.
+
+The models of bodies and receipts are part of the contract (`schemas`) and re-exported. A guide for
+vendors is in `docs/vendors/publishing.md`; how to check software against it, in
+`docs/vendors/conformance.md`; every code of a receipt, in `docs/quality-codes.md`.
 """
 
 from schemas.dispensation import (

@@ -1,13 +1,16 @@
 """The vendors' guide: its code runs as it stands, and it explains every outcome."""
 
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import get_args
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from consumers.cli.main import app
 from schemas.dispensation import REGISTER
 from schemas.envelope import Envelope
 from schemas.receipts import LineResult, Outcome
@@ -50,6 +53,17 @@ def test_the_code_of_the_guide_runs_from_top_to_bottom(
     assert "Flushed(sent=1, waiting=0, trouble=None)" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("_pharmacy")
+def test_the_visit_of_the_guide_is_checked_offline_as_it_stands(guide: str, tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    exec(compile("".join(blocks[:3]), str(GUIDE), "exec"), {"__name__": "guide"})  # noqa: S102 - our page
+    command = ["quality", "check", str(tmp_path / "visit.json"), "--json"]
+    done = CliRunner().invoke(app, command)
+    (receipt,) = json.loads(done.output)
+    assert receipt["outcome"] == "accepted"
+    assert [line["issues"] for line in receipt["lines"] if "issues" in line] in ([], [[]])
+
+
 @pytest.mark.parametrize("name", [*get_args(Effect), *get_args(Outcome), *get_args(LineResult)])
 def test_the_guide_explains_every_outcome_and_effect(guide: str, name: str) -> None:
     assert f"`{name}`" in guide
@@ -67,3 +81,8 @@ def test_every_public_class_and_function_is_explained(name: str) -> None:
     found = getattr(intake, name)
     if isinstance(found, type) or inspect.isfunction(found):
         assert inspect.getdoc(found)
+
+
+@pytest.mark.parametrize("name", intake.__all__)
+def test_the_packages_own_page_says_what_each_name_is_for(name: str) -> None:
+    assert f"`{name}`" in (intake.__doc__ or "")
