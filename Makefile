@@ -3,11 +3,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test mutants setup lock clean
+.PHONY: help demo test chaos mutants setup lock clean
 
 help:
 	@echo "make demo   sets up, then runs the whole flow on a real broker and database"
 	@echo "make test   sets up, then runs lint, types, import contracts and all tests"
+	@echo "make chaos  sets up, then hurts the quality stage in every way, again and again (hours)"
 	@echo "make mutants changes rules and life cycle in every small way, and prints what no test notices"
 	@echo "make lock   resolves the dependencies again, with hashes"
 	@echo "make clean  removes what the targets above made"
@@ -35,6 +36,9 @@ test: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 tests/unit
 	$(BIN)/pytest -n 2 --dist loadfile tests/integration tests/e2e tests/chaos
+
+chaos: $(VENV)/.dev
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 # A mutant is a copy of the code with one small change; docs/quality-mutants.md explains survivors.
 mutants: $(VENV)/.dev

@@ -56,6 +56,7 @@ log.index.size.max.bytes=2097152
 auto.leader.rebalance.enable=false
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
+group.min.session.timeout.ms=1000
 """
 # The session is short because after a kill -9 the controller lets the broker register again only
 # when the killed one's session has ended: with the default of 9 s a restart would take 13 s.

@@ -186,8 +186,7 @@ class _Process:
         """The group has handed over."""
         _CURRENT.set(self)
         self.workers.keep_only({0} if mine else set())
-        # As the transport does: from the group offset, and from there to what is known.
-        self._at = self.workers.expected().get(0, self._world.hint) if mine else None
+        self._at = self._world.hint if mine else None
         self.workers.take({0} if mine else set())
 
     def freeze(self) -> None:

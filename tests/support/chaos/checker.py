@@ -134,7 +134,8 @@ def _outcomes(history: History, answers: Mapping[Place, Answer]) -> Iterator[Vio
         elif receipts > 1:
             yield Violation("doubled", where)
         elif not _is_whole(outputs):
-            yield Violation("torn", where)
+            topics = ", ".join(sorted({output.topic for output in outputs}))
+            yield Violation("torn", f"{where}: only {topics}")
         else:
             by_ordinal = {one.source: one.content for one in outputs}
             content = tuple(by_ordinal[place] for place in sorted(by_ordinal, key=_ordinal))

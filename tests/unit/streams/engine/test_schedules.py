@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.settings import Settings
@@ -29,7 +29,6 @@ STEPS = st.lists(
 )
 
 
-@example([Step(0.0, "hint", 15), Step(0.0005, "freeze", 0)], [0.0, 0.0, 0.0, 0.0, 1.0])
 @given(STEPS, st.lists(st.sampled_from(ANSWERS), max_size=12))
 @settings(max_examples=150, deadline=None)
 def test_whatever_comes_in_between_every_submission_is_answered_once(

@@ -1,0 +1,111 @@
+"""Named points of a stage's work at which its process kills itself, as kill -9 does.
+
+The seams of the engine are wrapped here, in the process under test; the engine knows none of it.
+"""
+
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+
+from streams.engine import restore
+from streams.engine.producer import PartitionWriter
+from streams.engine.transport import BatchConsumer
+
+ARM: Final = signal.SIGUSR1
+Reached = Callable[[], None]
+
+
+def die_at(point: str, passage: int, *, armed: bool) -> None:
+    """Kills this process when it passes `point` for the `passage`th time, counted from 1.
+
+    Unless it is `armed`, counting begins with the signal `ARM`.
+    """
+    left = passage
+
+    def arm(*_: object) -> None:
+        nonlocal armed
+        armed = True
+
+    def reached() -> None:
+        nonlocal left
+        left -= armed
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    signal.signal(ARM, arm)
+    POINTS[point](reached)
+
+
+def _after_poll(reached: Reached) -> None:
+    """A batch was fetched, and nothing of it was looked at."""
+    intact = BatchConsumer._to_batch
+
+    def to_batch(consumer: BatchConsumer, *given: Any) -> Any:
+        reached()
+        return intact(consumer, *given)
+
+    _replace(BatchConsumer, "_to_batch", to_batch)
+
+
+def _after_decide(reached: Reached) -> None:
+    """Outputs are decided and folded into the state; none was sent."""
+    intact = PartitionWriter.write
+
+    async def write(writer: PartitionWriter, *given: Any) -> Any:
+        reached()
+        return await intact(writer, *given)
+
+    _replace(PartitionWriter, "write", write)
+
+
+def _inside(reached: Reached) -> None:
+    """All outputs are in the broker's log; their transaction is open."""
+    intact: Callable[..., Awaitable[None]] = AIOKafkaProducer.commit_transaction
+
+    async def commit_transaction(client: Any) -> None:
+        await client.flush()
+        reached()
+        await intact(client)
+
+    _replace(AIOKafkaProducer, "commit_transaction", commit_transaction)
+
+
+def _after_commit(reached: Reached) -> None:
+    """The outputs are committed; the group offset is not, nor is anything on the worker's disk."""
+    intact = PartitionWriter.write
+
+    async def write(writer: PartitionWriter, *given: Any) -> Any:
+        written = await intact(writer, *given)
+        reached()
+        return written
+
+    _replace(PartitionWriter, "write", write)
+
+
+def _during_restore(reached: Reached) -> None:
+    """The partition is fenced, and part of its outputs are read back."""
+    intact = restore.Merge.add
+
+    def add(merge: restore.Merge, *given: Any) -> None:
+        reached()
+        intact(merge, *given)
+
+    _replace(restore.Merge, "add", add)
+
+
+def _replace(owner: Any, name: str, wrapped: object) -> None:
+    # Fails where a seam is gone, instead of never reaching the point.
+    getattr(owner, name)
+    setattr(owner, name, wrapped)
+
+
+POINTS: Final[dict[str, Callable[[Reached], None]]] = {
+    "after poll": _after_poll,
+    "after decide": _after_decide,
+    "inside the transaction": _inside,
+    "after its commit": _after_commit,
+    "during restore": _during_restore,
+}
