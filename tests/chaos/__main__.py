@@ -5,18 +5,20 @@ import asyncio
 import random
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from tests.support.chaos import report
-from tests.support.chaos.campaign import LONG, SHORT, Outcome, Scale, run
+from tests.support.chaos.campaign import LONG, SHORT, Scale, run
 from tests.support.chaos.faults import FAULTS
 from tests.support.chaos.ground import Ground, ground
 from tests.support.chaos.load import Subject
+from tests.support.chaos.outcome import Outcome
 from tests.support.chaos.subjects import Counting, Dispensing
 
 CAMPAIGNS: Final = 4
+PAGE: Final = Path("docs/operating/chaos.md")
+KEPT: Final = PAGE.with_suffix(".json")
 
 
 async def _campaign(where: Ground, fault: str, stage: str, seed: int, scale: Scale) -> Outcome:
@@ -29,26 +31,37 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(FAULTS))
     parser.add_argument("--stage", choices=("quality", "small"), default="quality")
-    parser.add_argument("--campaigns", type=int, default=CAMPAIGNS, help="of 5 runs each")
+    parser.add_argument(
+        "--campaigns", type=int, default=CAMPAIGNS, help=f"of {LONG.runs} runs each"
+    )
     parser.add_argument("--seed", type=int, default=None, help="of the first campaign")
     parser.add_argument("--short", action="store_true", help="3 runs, short outages")
     parser.add_argument("--data", type=Path, help="keeps servers and logs there")
-    parser.add_argument("--report", type=Path, default=Path("chaos.json"))
+    parser.add_argument("--report", type=Path, default=Path("chaos.json"), help="is added to")
+    parser.add_argument("--page", action="store_true", help="only shows the kept runs in the docs")
     given = parser.parse_args()
+    if given.page:
+        PAGE.write_text(report.page(PAGE.read_text(), report.read(KEPT.read_text())))
+        return 0
     first = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
-    outcomes: list[Outcome] = []
     folder = given.data or Path(tempfile.mkdtemp(prefix="dpp-chaos-"))
-    with ground(folder) as where:
-        for fault in given.faults or FAULTS:
+    outcomes: list[Outcome] = []
+    for fault in given.faults or FAULTS:
+        # Servers of its own for each fault: its log is short, and nobody else's trouble is in it.
+        with ground(folder / fault.replace(" ", "-")) as where:
             for seed in range(first, first + given.campaigns):
                 scale = SHORT if given.short else LONG
                 outcome = asyncio.run(_campaign(where, fault, given.stage, seed, scale))
                 outcomes.append(outcome)
                 _say(outcome)
-    rows = report.rows(outcomes)
-    given.report.write_text(report.written(rows, at=datetime.now(UTC).date().isoformat()))
-    sys.stdout.write("\n" + report.table(rows))
-    return int(any(row.violations for row in rows))
+                _keep(given.report, outcome)
+    sys.stdout.write("\n" + report.table(report.rows(outcomes)))
+    return int(any(one.violations for one in outcomes))
+
+
+def _keep(path: Path, outcome: Outcome) -> None:
+    kept = report.read(path.read_text()) if path.exists() else []
+    path.write_text(report.write([*kept, outcome]))
 
 
 def _say(outcome: Outcome) -> None:

@@ -11,9 +11,10 @@ from typing import Final
 
 import pytest
 
-from tests.support.chaos.campaign import SHORT, Outcome, run
+from tests.support.chaos.campaign import SHORT, run
 from tests.support.chaos.faults import FAULTS, OF_BROKER
 from tests.support.chaos.ground import Ground
+from tests.support.chaos.outcome import Outcome
 from tests.support.chaos.subjects import Counting, Dispensing
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]

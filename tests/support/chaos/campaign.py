@@ -16,6 +16,7 @@ from tests.support.chaos.checker import Violation, check
 from tests.support.chaos.fleet import Fleet
 from tests.support.chaos.ground import Ground
 from tests.support.chaos.load import Load, Progress, Subject
+from tests.support.chaos.outcome import Outcome
 
 RECOVERY_SECONDS: Final = 120.0
 """What is not answered after this long counts as lost."""
@@ -81,19 +82,6 @@ class Campaign:
 Fault = Callable[[Campaign], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a campaign came to."""
-
-    fault: str
-    stage: str
-    seed: int
-    runs: int
-    submissions: int
-    violations: tuple[Violation, ...]
-    recoveries: tuple[float, ...]
-
-
 async def run(
     fault: str, inject: Fault, subject: Subject, *, ground: Ground, seed: int, scale: Scale
 ) -> Outcome:
@@ -108,10 +96,9 @@ async def run(
         fault,
         subject.kind,
         seed,
-        len(campaign.recoveries),
         submissions,
         (*trouble, *violations),
-        tuple(campaign.recoveries),
+        tuple(round(seconds, 3) for seconds in campaign.recoveries),
     )
 
 

@@ -79,7 +79,7 @@ async def broker_killed(campaign: Campaign) -> None:
         await campaign.calm()
         campaign.ground.kill_broker()
         await campaign.ground.start_broker()
-        await campaign.recovered()
+        await _served(campaign)
 
 
 async def broker_stopped(campaign: Campaign) -> None:
@@ -90,7 +90,7 @@ async def broker_stopped(campaign: Campaign) -> None:
         await campaign.ground.stop_broker()
         await asyncio.sleep(campaign.scale.broker_seconds)
         await campaign.ground.start_broker()
-        await campaign.recovered()
+        await _served(campaign)
 
 
 async def broker_frozen(campaign: Campaign) -> None:
@@ -101,7 +101,7 @@ async def broker_frozen(campaign: Campaign) -> None:
         campaign.ground.signal_broker(signal.SIGSTOP)
         await asyncio.sleep(campaign.scale.broker_seconds)
         campaign.ground.signal_broker(signal.SIGCONT)
-        await campaign.recovered()
+        await _served(campaign)
 
 
 async def rebalance(campaign: Campaign) -> None:
@@ -184,6 +184,13 @@ async def hostile(campaign: Campaign) -> None:
         await campaign.load.hostile(campaign.draw.randint(1, 3))
         await campaign.fleet.replaced(0, hit)
         await campaign.recovered(hit.ended_at)
+
+
+async def _served(campaign: Campaign) -> None:
+    """Ends a run without a broker: what it takes in first when it is back is answered too."""
+    back = time.monotonic()
+    await campaign.load.acknowledged()
+    await campaign.recovered(back)
 
 
 async def _loaded(campaign: Campaign, workers: int) -> None:

@@ -105,7 +105,10 @@ class Fleet:
                 self.check()
                 await asyncio.sleep(0.01)
         if at.process.returncode != -signal.SIGKILL:
-            raise WorkerBroke(f"{self._stage}/{slot} was to be killed: {at.last_words}")
+            code = at.process.returncode
+            raise WorkerBroke(
+                f"{self._stage}/{slot} was to be killed but ended with {code}: {at.last_words}"
+            )
         return at.ended_at
 
     async def replaced(self, slot: int, hit: Worker) -> None:

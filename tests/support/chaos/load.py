@@ -115,6 +115,12 @@ class Load:
         if self._task is not None:
             await self._task
 
+    async def acknowledged(self) -> None:
+        """Returns when another submission has been acknowledged."""
+        before = len(self.told)
+        while len(self.told) == before:  # noqa: ASYNC110 - many tasks tell, one seldom asks
+            await asyncio.sleep(0.01)
+
     async def hostile(self, count: int) -> None:
         """Sends so many hostile records to each partition."""
         async with producer(self._settings, max_request_size=LARGEST) as sender:

@@ -4,10 +4,18 @@ import json
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Final
 
-from tests.support.chaos.campaign import Outcome
+from tests.support.chaos.checker import Violation
+from tests.support.chaos.outcome import Outcome
+
+BEGIN: Final = "<!-- chaos.json, as python -m tests.chaos --page shows it -->"
+END: Final = "<!-- end of chaos.json -->"
+_HEAD: Final = (
+    "| fault | stage | runs | submissions | violations | recovery p50 | worst |",
+    "|---|---|---:|---:|---:|---:|---:|",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +29,6 @@ class Row:
     violations: int
     recovery_p50: float
     recovery_worst: float
-    seeds: tuple[int, ...]
 
 
 def rows(outcomes: Iterable[Outcome]) -> list[Row]:
@@ -40,36 +47,44 @@ def _row(outcomes: Sequence[Outcome]) -> Row:
         runs=sum(one.runs for one in outcomes),
         submissions=sum(one.submissions for one in outcomes),
         violations=sum(len(one.violations) for one in outcomes),
-        recovery_p50=round(statistics.median(recoveries), 1),
-        recovery_worst=round(max(recoveries), 1),
-        seeds=tuple(one.seed for one in outcomes),
+        recovery_p50=statistics.median(recoveries),
+        recovery_worst=max(recoveries),
     )
 
 
-def written(table: Sequence[Row], **about: object) -> str:
-    """The report as JSON; `about` says where and when it was measured."""
-    found = [{name: getattr(row, name) for name in Row.__slots__} for row in table]
-    return json.dumps({**about, "faults": found}, indent=2) + "\n"
+def write(outcomes: Sequence[Outcome]) -> str:
+    """The campaigns as JSON."""
+    return json.dumps({"campaigns": [asdict(one) for one in outcomes]}, indent=1) + "\n"
 
 
-def read(text: str) -> tuple[dict[str, Any], list[Row]]:
-    """What `written` wrote: everything about it, and the table."""
-    about = json.loads(text)
-    faults = about.pop("faults")
-    return about, [Row(**{**one, "seeds": tuple(one["seeds"])}) for one in faults]
+def read(text: str) -> list[Outcome]:
+    """What `write` wrote."""
+    return [
+        Outcome(
+            **{
+                **one,
+                "violations": tuple(Violation(**found) for found in one["violations"]),
+                "recoveries": tuple(one["recoveries"]),
+            }
+        )
+        for one in json.loads(text)["campaigns"]
+    ]
 
 
 def table(found: Sequence[Row]) -> str:
-    """The table in Markdown."""
+    """The table in Markdown, with a last line for all of it."""
     lines = [
-        "| fault | stage | runs | submissions | violations | recovery p50 | worst |",
-        "|---|---|---:|---:|---:|---:|---:|",
-    ]
-    lines += [
         f"| {one.fault} | {one.stage} | {one.runs} | {one.submissions:,} | {one.violations} "
         f"| {one.recovery_p50:.1f} s | {one.recovery_worst:.1f} s |"
         for one in found
     ]
-    total, sent = sum(one.runs for one in found), sum(one.submissions for one in found)
+    runs, sent = sum(one.runs for one in found), sum(one.submissions for one in found)
     broken = sum(one.violations for one in found)
-    return "\n".join([*lines, f"| all | | {total} | {sent:,} | {broken} | | |"]) + "\n"
+    return "\n".join([*_HEAD, *lines, f"| all | | {runs} | {sent:,} | {broken} | | |"]) + "\n"
+
+
+def page(text: str, outcomes: Sequence[Outcome]) -> str:
+    """A page whose part between the marks is the table of these campaigns."""
+    head, rest = text.split(BEGIN, 1)
+    tail = rest.split(END, 1)[1]
+    return f"{head}{BEGIN}\n\n{table(rows(outcomes))}\n{END}{tail}"

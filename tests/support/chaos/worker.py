@@ -6,6 +6,7 @@ runs in production, or the name of a stage of `tests.support.engine_stage`.
 
 import argparse
 import asyncio
+import faulthandler
 import logging
 import signal
 import sys
@@ -51,6 +52,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.clock:
         set_wrong_by(given.clock)
+    faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
 
     from infra.errors import InfrastructureError  # noqa: PLC0415 - the clock is set first
