@@ -30,6 +30,7 @@ from schemas.keyvault import KeyReader, KeyVault
 from schemas.topics import DISPENSATION_SUBMITTED, SUBJECT_SUBMITTED
 from streams.engine.app import run_stage
 from streams.engine.health import Health
+from streams.engine.memory import rarely_collected
 from streams.engine.stage import Stage
 from streams.intake.keys import SigningKey
 from streams.notary.directory import LogDirectory
@@ -100,7 +101,8 @@ async def _run_stage(
         stage = make(tables, vault, partitions)
         health = Health(stage.name)
         async with _operated(settings, lambda: (health.ready, health.snapshot()), stop):
-            await run_stage(settings, stage, stop=stop, health=health)
+            with rarely_collected():
+                await run_stage(settings, stage, stop=stop, health=health)
 
 
 async def run_quality(settings: Settings, stop: asyncio.Event) -> None:

@@ -47,12 +47,16 @@ class Job(BaseModel):
 
 
 class Report(BaseModel):
-    """What a contender used: when it began (seconds since 1970), processor seconds, peak bytes."""
+    """What a contender used: when it began (seconds since 1970), processor seconds, peak bytes.
+
+    `deciding_seconds` are those of the work that all contenders share, part of `cpu_seconds`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     started_at: float
     cpu_seconds: float
+    deciding_seconds: float
     peak_bytes: int
 
 
@@ -75,6 +79,7 @@ def _report(stage: BenchStage) -> Report:
     return Report(
         started_at=started.at,
         cpu_seconds=time.process_time() - started.cpu,
+        deciding_seconds=stage.deciding,
         peak_bytes=_peak_bytes(),
     )
 

@@ -10,6 +10,7 @@ from consumers.bench.quality.stage import BenchStage
 from infra.settings import Settings
 from streams.engine.app import run_stage
 from streams.engine.health import Health
+from streams.engine.memory import rarely_collected
 
 HELD: Final = "held.json"
 _TELL_SECONDS: Final = 0.1
@@ -26,7 +27,8 @@ async def _run(settings: Settings, stage: BenchStage) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     health = Health(stage.name)
     telling = asyncio.create_task(_tell(health, settings.data / HELD)) if stage.gate else None
-    await run_stage(settings, stage, stop=stop, health=health)
+    with rarely_collected():
+        await run_stage(settings, stage, stop=stop, health=health)
     if telling is not None:
         telling.cancel()
 

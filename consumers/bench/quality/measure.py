@@ -39,7 +39,7 @@ class Size:
         return sum(round(rate * seconds) for rate, seconds in self.rates)
 
 
-FULL: Final = Size(count=10_000, rates=((10, 20.0), (100, 10.0), (1_000, 10.0)))
+FULL: Final = Size(count=5_000, rates=((10, 20.0), (100, 10.0), (1_000, 10.0)))
 
 
 def measure(run: Run) -> Findings:
@@ -122,6 +122,8 @@ class _Race:
             thousands = world.count / 1_000
             findings.sample(self._contender, RATE, world.count / (last - report.started_at))
             self._sample(findings, "cpu", "s/1000", report.cpu_seconds / thousands)
+            deciding = report.deciding_seconds / thousands
+            self._sample(findings, "deciding_cpu", "s/1000", deciding)
             if broker is not None and broker_after is not None:
                 used = (broker_after - broker) / thousands
                 self._sample(findings, "broker_cpu", "s/1000", used)

@@ -110,6 +110,8 @@ class BenchStage:
         self.receipts = self._own[stage.receipts]
         self.started: Started | None = None
         self.gate: Path | None = None
+        self.deciding = 0.0
+        """Processor seconds of opening, validating and deciding, which all contenders share."""
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -137,13 +139,19 @@ class BenchStage:
             await asyncio.sleep(_LOOK_SECONDS)
         if self.started is None:
             self.started = Started()
-        return await self._stage.gather(state, batch)
+        begun = time.thread_time()
+        gathered = await self._stage.gather(state, batch)
+        self.deciding += time.thread_time() - begun
+        return gathered
 
     def decide(
         self, state: QualityState, submission: Submission, gathered: Gathered
     ) -> tuple[Output, ...]:
         """See `Stage`."""
-        return self._renamed(self._stage.decide(state, submission, gathered))
+        begun = time.thread_time()
+        outputs = self._stage.decide(state, submission, gathered)
+        self.deciding += time.thread_time() - begun
+        return self._renamed(outputs)
 
     def undecidable(self, submission: Submission, error_type: str) -> tuple[Output, ...]:
         """See `Stage`."""

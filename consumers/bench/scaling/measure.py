@@ -43,7 +43,7 @@ class Size:
         return round(3 * self.phase * self.rate)
 
 
-FULL: Final = Size(count=10_000, rate=400, phase=8.0)
+FULL: Final = Size(count=5_000, rate=300, phase=8.0)
 
 
 def measure(run: Run) -> Findings:

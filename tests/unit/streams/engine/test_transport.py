@@ -5,9 +5,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from infra.kafka import Record
+from streams.engine import transport
 from streams.engine.transport import BatchConsumer, PassThrough, StageApp, _NothingRead
 from tests.support.engine_fakes import settings
 
@@ -57,6 +59,29 @@ async def test_batches_of_partitions_that_are_not_active_are_left_out() -> None:
     assert await _got(consumer) == []
     consumer.active = {ONE}
     assert len(await _got(consumer)) == 1
+
+
+class _Fetching(BatchConsumer):
+    """Without Faust around it, and with its own way to wait."""
+
+    def __init__(self, active: set[TP]) -> None:
+        self.flow_active = True
+        self._active_partitions = active
+
+    async def sleep(self, *_arguments: Any) -> None:
+        raise AssertionError("Faust's long sleep")
+
+
+async def test_while_no_partition_may_be_fetched_the_next_look_is_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fetched(_consumer: Any, timeout: float) -> tuple[Any, Any]:  # noqa: ASYNC109 - Faust's
+        return {ONE: [timeout]}, {ONE}
+
+    monkeypatch.setattr(transport, "NOTHING_TO_FETCH_SECONDS", 0.0)
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", fetched)
+    assert await _Fetching(set())._wait_next_records(1.0) == ({}, set())
+    assert await _Fetching({ONE})._wait_next_records(1.0) == ({ONE: [1.0]}, {ONE})
 
 
 @pytest.mark.parametrize("what", ["flow_active", "generation"])
