@@ -66,6 +66,12 @@ BENCHES: Final = (
         module="consumers.bench.scaling.measure",
     ),
     Bench(
+        "projections",
+        "the history projection: following, rebuilding, hashing, against simpler writes",
+        rounds=3,
+        module="consumers.bench.projections",
+    ),
+    Bench(
         "log",
         "the transparency log: sequencing from Kafka, verifying, proving",
         rounds=5,
