@@ -49,8 +49,8 @@ class Tables:
         return self.rows.setdefault(name, {})
 
     def _gone(self, row: Mapping[str, Any]) -> bool:
-        erased = self.erased.get(row.get("subject", ""), 0)
-        return bool(row.get("generation", 1) <= erased)
+        erased = self.erased.get(row.get("subject") or "", 0)
+        return bool((row.get("generation") or 1) <= erased)
 
     def _put(self, change: Upsert) -> None:
         table = self._table(change.table)
