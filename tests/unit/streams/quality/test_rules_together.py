@@ -1,9 +1,12 @@
 """Several faults of one line or message: all are found, each once, in a fixed order."""
 
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from schemas.catalogue import CatalogueEntry
 from schemas.dispensation import RegisterBody
 from schemas.identifiers import niss
 from schemas.policy import CodeFilter, ProductFilter
@@ -141,3 +144,26 @@ def test_without_a_filter_no_formula_is_removed() -> None:
     policy = POLICY.model_copy(update={"product_filter": None})
     product = {"kind": "magistral", "formula_cnk": "5521950"}
     assert found(context(line(product=product), policy=policy)) == []
+
+
+def test_a_code_is_judged_by_its_entry_of_the_delivery_day_and_by_all_of_it() -> None:
+    code, later = "3100007", date(2026, 4, 1)
+    now = CatalogueEntry(
+        code, date(2020, 1, 1), later - timedelta(days=1), status="suspended", environments=("H",)
+    )
+    given = context(
+        line(product={"kind": "cnk", "cnk": code}),
+        known={code: (now, CatalogueEntry(code, later))},
+    )
+    assert found(given) == [("CNK_SUSPENDED", "/product/cnk"), ("CNK_NOT_PUBLIC", "/product/cnk")]
+
+
+@pytest.mark.parametrize(
+    ("code", "faults"),
+    [("9000001", []), ("1439562", [("CNK_INVALID", "/product/cnk")])],
+)
+def test_where_the_policy_names_no_catalogue_the_check_digit_alone_counts(
+    code: str, faults: list[Finding]
+) -> None:
+    given = context(line(product={"kind": "cnk", "cnk": code}))
+    assert found(replace(given, known=None)) == faults
