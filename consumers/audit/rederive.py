@@ -23,6 +23,7 @@ from streams.engine.answering import answer
 from streams.engine.order import to_submission
 from streams.engine.outputs import source_position
 from streams.engine.stage import Gathered, Output, Recorded, Stage, State, Submission
+from streams.engine.tables import in_memory
 
 BATCH: Final = 200
 """Submissions for which the vault is asked at once."""
@@ -87,7 +88,7 @@ class _Partition(Generic[State, Gathered]):
         self._log = log
         self._partition = partition
         self._report = report
-        self._state = self._stage.initial()
+        self._state = self._stage.initial(in_memory())
         self._pairs: list[_Pair] = []
         self._seen: dict[tuple[str, int, int], bytes] = {}
         self._letters_from: int | None = None

@@ -23,6 +23,7 @@ from schemas.keyvault import PeriodSecret, SubjectSecret
 from schemas.policy import PolicyVersion, baseline
 from schemas.sealing.pseudonym import subject_pseudonym
 from streams.engine.stage import Submission
+from streams.engine.tables import in_memory
 from streams.quality import decide, inspection
 from streams.quality import state as states
 from streams.quality.admission import Attributes, Opened
@@ -68,7 +69,7 @@ def measure(run: Run) -> Findings:
 
 def decide_all(visits: Sequence[Visit]) -> QualityState:
     """Everything that is pure, for visits of a partition that begins empty."""
-    state = QualityState()
+    state = QualityState(in_memory())
     policy = baseline("quality")
     prepared: dict[int, Prepared] = {}
     gathered = _gathered(visits, prepared)

@@ -25,6 +25,7 @@ from schemas.sealing.session import INTAKE_PRIVATE_BYTES, intake_public_bytes
 from schemas.topics import DISPENSATION_SUBMITTED, EMBEDDED_PARTITIONS
 from streams.engine.answering import answer
 from streams.engine.stage import Output, Submission
+from streams.engine.tables import in_memory
 from streams.intake.keys import SigningKey
 from streams.intake.session import Session, open_session
 from streams.quality.stage import QualityStage
@@ -102,7 +103,9 @@ class OfflineBackbone:
     async def submit(self, record: Outgoing, at: datetime) -> tuple[Output, ...]:
         """What a submission appended at that time becomes; its receipt is the last output."""
         submission = self._received(record, at)
-        state = self._states.setdefault(submission.partition, self._stage.initial())
+        if submission.partition not in self._states:
+            self._states[submission.partition] = self._stage.initial(in_memory())
+        state = self._states[submission.partition]
         gathered = await self._stage.gather(state, [submission])
         outputs = answer(self._stage, state, submission, gathered).outputs
         for one in outputs:

@@ -10,6 +10,7 @@ from typing import Final
 from streams.engine.order import check_outputs
 from streams.engine.outputs import MAX_OUTPUT_BYTES, OutputTooLarge, encoded_size
 from streams.engine.stage import Gathered, Output, Stage, State, Submission
+from streams.engine.tables import StateUnreadable
 
 MAX_DEAD_LETTER_BYTES: Final = MAX_OUTPUT_BYTES + 16 * 1024
 
@@ -29,10 +30,13 @@ def answer(
 
     Raises:
         OrderBroken, OutputTooLarge: even that answer is not as it must be.
+        StateUnreadable: the disk under the state fails, which says nothing of the submission.
     """
     try:
         made = stage.decide(state, submission, gathered)
         _check(stage, submission, made)
+    except StateUnreadable:
+        raise
     except Exception as error:  # noqa: BLE001 - content must not stop the partition
         made = stage.undecidable(submission, type(error).__name__)
         _check(stage, submission, made)

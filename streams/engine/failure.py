@@ -12,6 +12,7 @@ import traceback
 from typing import Final
 
 from infra.errors import InfrastructureError
+from streams.engine.tables import Distrust, StateUnreadable
 
 EXIT_CODE: Final = 70
 """Exit code of a process that ends with `FatalStageError` (EX_SOFTWARE of sysexits)."""
@@ -27,6 +28,22 @@ class FatalStageError(InfrastructureError):
 
 class OrderBroken(FatalStageError):
     """A stage's outputs are not in the order that readers rely on."""
+
+
+class StoreUnavailable(InfrastructureError, StateUnreadable):
+    """The disk does not take or give what the state needs; nothing is lost, try again."""
+
+
+class StoreStalled(StoreUnavailable):
+    """The store has to catch up with its own writes first; try the same again soon."""
+
+
+class StoreDistrusted(InfrastructureError, StateUnreadable):
+    """What the store holds is not a fold of the log, so it has to be set aside."""
+
+    def __init__(self, reason: Distrust) -> None:
+        super().__init__(f"The local state is {reason}: it is set aside and rebuilt from the log.")
+        self.reason: Distrust = reason
 
 
 def pause_seconds(failures: int) -> float:

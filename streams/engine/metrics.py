@@ -43,7 +43,8 @@ RESTORE_SECONDS: Final = Histogram(
 )
 PASSED_OUTPUTS: Final = Counter(
     "dpp_stage_passed_outputs",
-    "Outputs left out at restore: doubled, foreign (no source position), torn (no receipt)",
+    "Outputs left out at restore: doubled, differing (doubled with other bytes), foreign (no "
+    "source position), torn (no receipt)",
     ("stage", "reason"),
 )
 FENCES: Final = Counter("dpp_stage_fences", "Writes refused by a newer writer", ("stage",))
@@ -57,4 +58,14 @@ RETENTION_LOSSES: Final = Counter(
     "dpp_stage_retention_losses",
     "Offsets that retention removed before they were answered",
     ("stage",),
+)
+STORES_ASIDE: Final = Counter(
+    "dpp_stage_stores_aside",
+    "Local states set aside and rebuilt: ahead, corrupt, foreign, newer, outdated",
+    ("stage", "reason"),
+)
+STATE_LOOKUPS: Final = Counter(
+    "dpp_stage_state_lookups",
+    "Reads of settled state, by where it was found: memory, disk",
+    ("stage", "source"),
 )

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Final, Generic
 
@@ -17,7 +17,7 @@ from infra.kafka import Fenced, Partition, PartitionReader, Record, reader
 from infra.settings import Settings
 from streams.engine import metrics
 from streams.engine.answering import answer
-from streams.engine.failure import FatalStageError, pause_seconds, place_of
+from streams.engine.failure import FatalStageError, StoreDistrusted, pause_seconds, place_of
 from streams.engine.health import Health
 from streams.engine.order import (
     MAX_TRANSACTION_BYTES,
@@ -27,8 +27,10 @@ from streams.engine.order import (
 )
 from streams.engine.outputs import encoded_size
 from streams.engine.producer import PartitionWriter
-from streams.engine.restore import Restored, restore
+from streams.engine.restore import Restored, digest_of, keep_store, restore
 from streams.engine.stage import Gathered, Output, Stage, State, Submission
+from streams.engine.store import open_store
+from streams.engine.tables import Distrust, Mark, Store
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +43,11 @@ class _Live(Generic[State]):
     """What exists only while a partition runs; `expected` is the next offset to look at."""
 
     writer: PartitionWriter
+    store: Store
     state: State
     position: int
     expected: int
+    lookups: tuple[int, int] = (0, 0)
 
 
 class PartitionWorker(Generic[State, Gathered]):
@@ -74,6 +78,7 @@ class PartitionWorker(Generic[State, Gathered]):
         self._work: set[asyncio.Task[None]] = set()
         self._closed = False
         self._name = f"{stage.name}/{partition}"
+        self._folded = {*stage.outputs, stage.receipts}
 
     @property
     def expected(self) -> int | None:
@@ -146,7 +151,7 @@ class PartitionWorker(Generic[State, Gathered]):
             await self._answer(live, chunk)
 
     async def _failed(self, error: Exception, failures: int) -> None:
-        await self._drop()
+        await self._drop(error.reason if isinstance(error, StoreDistrusted) else None)
         if isinstance(error, Fenced):
             metrics.FENCES.labels(self._stage.name).inc()
             if self._settled.is_set() and not self._closed:
@@ -169,17 +174,25 @@ class PartitionWorker(Generic[State, Gathered]):
         started = time.monotonic()
         if not self._health.failing(self.partition):
             self._health.report(self.partition, "initialising")
-        writer = await PartitionWriter.open(
-            self._settings, f"dpp-{self._stage.name}-{self.partition}"
-        )
-        try:
-            restored = await restore(self._settings, self._stage, self.partition)
+        stage = self._stage
+        async with AsyncExitStack() as opened:
+            writer = await PartitionWriter.open(
+                self._settings, f"dpp-{stage.name}-{self.partition}"
+            )
+            opened.push_async_callback(writer.close)
+            store = await open_store(self._settings, stage.name, self.partition, stage.fold)
+            opened.push_async_callback(store.close)
+            try:
+                restored = await restore(self._settings, stage, self.partition, store)
+            except StoreDistrusted as found:
+                opened.pop_all()
+                await writer.close()
+                await store.set_aside(found.reason)
+                raise
             async with reader(self._settings) as reading:
                 expected = await self._first(reading, restored.position)
-        except BaseException:
-            await writer.close()
-            raise
-        live = _Live(writer, restored.state, restored.position, expected)
+            opened.pop_all()
+        live = _Live(writer, store, restored.state, restored.position, expected)
         self._live = live
         self._note(restored, time.monotonic() - started)
         await self._seek(self.partition, expected)
@@ -212,8 +225,15 @@ class PartitionWorker(Generic[State, Gathered]):
         metrics.RESTORES.labels(name).inc()
         metrics.RESTORED_OUTPUTS.labels(name).inc(restored.outputs)
         metrics.RESTORE_SECONDS.labels(name).observe(seconds)
-        for reason in ("doubled", "foreign", "torn"):
+        for reason in ("doubled", "differing", "foreign", "torn"):
             metrics.PASSED_OUTPUTS.labels(name, reason).inc(getattr(restored, reason))
+        if restored.differing:
+            log.critical(
+                "partition %s: %d outputs were written twice with different bytes; readers go by "
+                "the first. Deciding was not the same twice: keep the log and find out why",
+                self._name,
+                restored.differing,
+            )
         log.info(
             "partition %s restored from %d outputs in %.2f s, position %d",
             self._name,
@@ -270,12 +290,27 @@ class PartitionWorker(Generic[State, Gathered]):
     async def _write(self, live: _Live[State], outputs: Sequence[Output], answered: int) -> None:
         name = self._stage.name
         with metrics.PHASE_SECONDS.labels(name, "write").time():
-            await live.writer.write(self.partition, outputs)
+            written = await live.writer.write(self.partition, outputs)
         live.expected = live.position + 1
+        last = {output.topic: output for output in outputs}
+        marks = {
+            topic: Mark(offset, digest_of(last[topic].key, last[topic].headers, last[topic].value))
+            for topic, offset in written.items()
+            if topic in self._folded
+        }
+        with metrics.PHASE_SECONDS.labels(name, "keep").time():
+            await keep_store(live.store, live.position, marks)
         metrics.BATCH_RECORDS.labels(name).observe(answered)
+        self._count_lookups(live)
         for topic in {output.topic for output in outputs}:
             count = sum(output.topic == topic for output in outputs)
             metrics.OUTPUTS.labels(name, topic).inc(count)
+
+    def _count_lookups(self, live: _Live[State]) -> None:
+        hits, misses = live.store.tables.lookups
+        metrics.STATE_LOOKUPS.labels(self._stage.name, "memory").inc(hits - live.lookups[0])
+        metrics.STATE_LOOKUPS.labels(self._stage.name, "disk").inc(misses - live.lookups[1])
+        live.lookups = (hits, misses)
 
     def _decide(
         self, state: State, submission: Submission, gathered: Gathered
@@ -294,8 +329,10 @@ class PartitionWorker(Generic[State, Gathered]):
         metrics.SUBMISSIONS.labels(self._stage.name, "undecidable").inc()
         return answered.outputs
 
-    async def _drop(self) -> None:
+    async def _drop(self, distrust: Distrust | None = None) -> None:
         live, self._live = self._live, None
         if live is not None:
             with suppress(InfrastructureError):
                 await live.writer.close()
+            with suppress(InfrastructureError):
+                await (live.store.set_aside(distrust) if distrust else live.store.close())

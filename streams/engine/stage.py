@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from streams.engine.tables import StateTables
+
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -75,8 +77,17 @@ class Stage(Protocol[State, Gathered]):
         """The topic of exactly one receipt per submission: its last one is the position."""
         ...
 
-    def initial(self) -> State:
-        """The state of a partition without outputs."""
+    @property
+    def fold(self) -> str:
+        """Version of `evolve` and of the tables' layouts, a decimal number.
+
+        It changes whenever the same outputs would become another state: a state on disk that
+        another version folded is set aside and rebuilt.
+        """
+        ...
+
+    def initial(self, tables: StateTables) -> State:
+        """The state in these tables, which may hold what an earlier process left there."""
         ...
 
     def evolve(

@@ -36,6 +36,7 @@ STAGE: Final = "quality"
 
 def decide(state: QualityState, submission: Submission, gathered: Gathered) -> tuple[Output, ...]:
     """The outputs of one submission of the batch that was gathered."""
+    state.at(submission.appended_at)
     prepared = gathered.prepared[submission.offset]
     builder = OutputBuilder(STAGE, submission, prepared.policy.version, DECIDER_VERSION)
     match prepared.found:
@@ -82,8 +83,7 @@ def _readable(
     digest = _digest(submission, readable, secret)
     ref = answers.reference(submission, attributes, digest)
     visit = _visit(gathered, submission, readable, secret) if secret else None
-    known = states.numbers_of(state, attributes.pharmacy)
-    verdict = numbering.decide(known, _numbered(attributes, digest))
+    verdict = numbering.decide(state.numbers, _numbered(attributes, digest))
     match verdict:
         case Replay():
             receipt = answers.duplicate(ref, verdict.used.receipt)

@@ -5,11 +5,23 @@ starts another epoch. A number is used once the seal has shown that the publishe
 became of the content. Source: DESIGN section 6; a message replay is the same (source, id), 4.3.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+import json
+from dataclasses import astuple, dataclass
+from datetime import timedelta
+from typing import Final, Literal
 
 from schemas.model import Model
 from schemas.receipts import GapClosed, GapNoticed, SubmissionRef
+from streams.engine.tables import Layout, StateTables
+
+MAX_MISSING: Final = 1000
+"""Ranges of missing numbers remembered per epoch; of older ones only where they end."""
+
+
+class Answered(Model):
+    """The member of a receipt that is remembered; reading its findings would cost more."""
+
+    submission: SubmissionRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +33,72 @@ class Used:
     receipt: bytes
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Epoch:
-    """Numbers of one epoch: the used ones, the highest, and the missing ranges below it."""
+    """Numbers of one epoch, for ever: the highest, and the missing ranges below it.
+
+    Of the numbers up to `forgotten` it is not known whether they are missing.
+    """
 
     highest: int = 0
-    missing: list[tuple[int, int]] = field(default_factory=list)
-    used: dict[int, Used] = field(default_factory=dict)
+    missing: tuple[tuple[int, int], ...] = ()
+    forgotten: int = 0
+
+    def is_used(self, number: int) -> bool:
+        """Whether the number surely was used."""
+        known = self.forgotten < number <= self.highest
+        return known and not any(first <= number <= last for first, last in self.missing)
 
 
-@dataclass(slots=True)
 class Numbers:
-    """Everything that is remembered of one publisher; `ids` says where an id was first used."""
+    """Everything that is remembered of all publishers' numbers.
 
-    epochs: dict[str, Epoch] = field(default_factory=dict)
-    ids: dict[str, tuple[str, int]] = field(default_factory=dict)
+    `epochs` by publisher and epoch; `used` by publisher, epoch and number, and `ids` by publisher
+    and id, both for `horizon`: long after the session that could repeat them.
+    """
+
+    def __init__(self, tables: StateTables, horizon: timedelta) -> None:
+        self.epochs = tables.table(_EPOCHS)
+        self.used = tables.table(_used(horizon))
+        self.ids = tables.table(_ids(horizon))
+
+
+def _text_key(parts: tuple[str, ...]) -> bytes:
+    return "\0".join(parts).encode()
+
+
+def _number_key(key: tuple[str, str, int]) -> bytes:
+    publisher, epoch, number = key
+    return _text_key((publisher, epoch, "")) + number.to_bytes(8, "big")
+
+
+def _read_epoch(data: bytes) -> Epoch:
+    highest, missing, forgotten = json.loads(data)
+    return Epoch(highest, tuple((first, last) for first, last in missing), forgotten)
+
+
+def _read_used(data: bytes) -> Used:
+    ref = Answered.read(data).submission
+    if ref.id is None or ref.digest is None:
+        raise ValueError("a number was remembered whose receipt does not name it")
+    return Used(ref.id, ref.digest, data)
+
+
+_EPOCHS: Final = Layout[tuple[str, str], Epoch](
+    name="epoch",
+    key=_text_key,
+    write=lambda epoch: json.dumps(astuple(epoch)).encode(),
+    read=_read_epoch,
+    cached=2048,
+)
+
+
+def _used(horizon: timedelta) -> Layout[tuple[str, str, int], Used]:
+    return Layout("number", _number_key, lambda used: used.receipt, _read_used, horizon)
+
+
+def _ids(horizon: timedelta) -> Layout[tuple[str, str], bool]:
+    return Layout("id", _text_key, lambda _known: b"", lambda _data: True, horizon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +141,19 @@ class Reused:
     content_only: bool = False
 
 
-def decide(numbers: Numbers | None, claim: Numbered) -> Fresh | Replay | Reused:
+def decide(numbers: Numbers, claim: Numbered) -> Fresh | Replay | Reused:
     """What the number and id of a submission make of it."""
-    epoch = numbers.epochs.get(claim.epoch) if numbers else None
-    used = epoch.used.get(claim.sequence) if epoch else None
+    used = numbers.used.get((claim.publisher, claim.epoch, claim.sequence))
     if used is not None:
         if (used.id, used.digest) == (claim.id, claim.digest):
             return Replay(used)
         return Reused("SEQUENCE_REUSED", content_only=used.id == claim.id)
-    notices = _notices(epoch or Epoch(), claim)
-    if numbers is not None and claim.id in numbers.ids:
+    epoch = numbers.epochs.get((claim.publisher, claim.epoch)) or Epoch()
+    if epoch.is_used(claim.sequence):
+        # Longer ago than anybody remembers as what.
+        return Reused("SEQUENCE_REUSED")
+    notices = _notices(epoch, claim)
+    if numbers.ids.get((claim.publisher, claim.id)):
         return Reused("ID_REUSED", notices)
     return Fresh(notices)
 
@@ -107,33 +173,35 @@ def _notices(epoch: Epoch, claim: Numbered) -> tuple[Notice, ...]:
     return (gap,)
 
 
-class Answered(Model):
-    """The member of a receipt that is remembered; reading its findings would cost more."""
-
-    submission: SubmissionRef
-
-
-def evolve(numbers: Numbers, ref: SubmissionRef, written: bytes) -> None:
+def evolve(numbers: Numbers, publisher: str, ref: SubmissionRef, written: bytes) -> None:
     """Remember what a receipt says of its submission's number; the first use of each wins.
 
     `written` are the receipt's bytes. A receipt without a trusted number changes nothing.
     """
     if ref.sequence is None or ref.epoch is None or ref.id is None or ref.digest is None:
         return
-    epoch = numbers.epochs.setdefault(ref.epoch, Epoch())
-    if ref.sequence not in epoch.used:
-        epoch.used[ref.sequence] = Used(ref.id, ref.digest, written)
-        _arrive(epoch, ref.sequence)
-    numbers.ids.setdefault(ref.id, (ref.epoch, ref.sequence))
+    number = (publisher, ref.epoch, ref.sequence)
+    epoch = numbers.epochs.get((publisher, ref.epoch)) or Epoch()
+    if not epoch.is_used(ref.sequence) and numbers.used.get(number) is None:
+        numbers.used.put(number, Used(ref.id, ref.digest, written))
+        numbers.epochs.put((publisher, ref.epoch), _arrive(epoch, ref.sequence))
+    if not numbers.ids.get((publisher, ref.id)):
+        numbers.ids.put((publisher, ref.id), True)
 
 
-def _arrive(epoch: Epoch, number: int) -> None:
-    if number > epoch.highest:
-        if number > epoch.highest + 1:
-            epoch.missing.append((epoch.highest + 1, number - 1))
-        epoch.highest = number
-        return
-    epoch.missing = [part for gap in epoch.missing for part in _without(gap, number)]
+def _arrive(epoch: Epoch, number: int) -> Epoch:
+    if number <= epoch.highest:
+        left = tuple(part for gap in epoch.missing for part in _without(gap, number))
+        return _bounded(Epoch(epoch.highest, left, epoch.forgotten))
+    gap = ((epoch.highest + 1, number - 1),) if number > epoch.highest + 1 else ()
+    return _bounded(Epoch(number, (*epoch.missing, *gap), epoch.forgotten))
+
+
+def _bounded(epoch: Epoch) -> Epoch:
+    over = len(epoch.missing) - MAX_MISSING
+    if over <= 0:
+        return epoch
+    return Epoch(epoch.highest, epoch.missing[over:], epoch.missing[over - 1][1])
 
 
 def _without(gap: tuple[int, int], number: int) -> tuple[tuple[int, int], ...]:

@@ -19,6 +19,7 @@ from schemas.keyvault import IntakeKey, KeyVault, Shredded
 from schemas.partitioning import partition_for
 from schemas.policy import PolicyVersion
 from streams.engine.stage import Headers, Output, Submission
+from streams.engine.tables import StateTables
 from streams.quality import admission, decide, inspection
 from streams.quality import state as states
 from streams.quality.admission import Barred, Opened
@@ -54,9 +55,14 @@ class QualityStage:
         self._partitions = partitions
         self._sessions = Sessions()
 
-    def initial(self) -> QualityState:
-        """A partition without outputs: no line, no number."""
-        return QualityState()
+    @property
+    def fold(self) -> str:
+        """Version of what is remembered."""
+        return states.FOLD
+
+    def initial(self, tables: StateTables) -> QualityState:
+        """The state in these tables; of a partition without outputs: no line, no number."""
+        return QualityState(tables)
 
     def evolve(
         self,
@@ -89,6 +95,8 @@ class QualityStage:
                 batch again.
         """
         await self._tables.catch_up()
+        if batch:
+            state.at(min(one.appended_at for one in batch))
         intake = await self._vault.intake_keys()
         pseudonym_key = await self._vault.root_key("pseudonym")
         read = {one.offset: self._read(one, intake) for one in batch}

@@ -2,15 +2,19 @@
 
 Gap notices need no folding: they follow from the numbers in the receipts. Of a line's content only
 the sealed bytes are kept; `ledger` opens them with the keys of the day when a rule needs it. Every
-access goes through the functions here.
+access goes through the functions here. A line is remembered for `HORIZON` from its latest fact: by
+then the keys of its day are gone, and whoever registers it anew hears that delivery is too old.
 """
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import astuple, dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from schemas.dispensation import RECORD_FACTS
 from schemas.envelope import Headers
 from schemas.receipts import RECEIPT
+from streams.engine.tables import Layout, StateTables
 from streams.quality import lifecycle, numbering
 from streams.quality.lifecycle import LineFact, LineState
 from streams.quality.numbering import Answered, Numbers
@@ -20,6 +24,9 @@ LineKey = tuple[str, str]
 PatientKey = tuple[str, str]
 """Pharmacy number and subject pseudonym."""
 PHARMACY_SOURCE: Final = "/pharmacies/"
+HORIZON: Final = timedelta(days=366)
+FOLD: Final = "1"
+"""Changes whenever the same outputs would be remembered otherwise: stores are then rebuilt."""
 HELD_MONTHS: Final = 14
 """For how many months after its fact a line is listed with its patient: by then the keys of its day
 are gone, so it can no longer be compared with anything."""
@@ -34,13 +41,40 @@ class Held:
     month: int
 
 
-@dataclass(slots=True)
-class QualityState:
-    """Lines by (pharmacy, DGUID), those that stand of a patient, and each publisher's numbers."""
+def _key(parts: tuple[str, str]) -> bytes:
+    return "\0".join(parts).encode()
 
-    lines: dict[LineKey, LineState] = field(default_factory=dict)
-    held: dict[PatientKey, tuple[Held, ...]] = field(default_factory=dict)
-    numbers: dict[str, Numbers] = field(default_factory=dict)
+
+_LINES: Final = Layout[LineKey, LineState](
+    name="line",
+    key=_key,
+    write=lambda line: json.dumps(astuple(line)).encode(),
+    read=lambda data: LineState(*json.loads(data)),
+    horizon=HORIZON,
+    cached=2048,
+)
+_HELD: Final = Layout[PatientKey, tuple[Held, ...]](
+    name="held",
+    key=_key,
+    write=lambda held: json.dumps([astuple(one) for one in held]).encode(),
+    read=lambda data: tuple(Held(*one) for one in json.loads(data)),
+    horizon=timedelta(days=31 * HELD_MONTHS),
+    cached=2048,
+)
+
+
+class QualityState:
+    """Lines by (pharmacy, DGUID), those that stand of a patient, and the publishers' numbers."""
+
+    def __init__(self, tables: StateTables) -> None:
+        self._tables = tables
+        self.lines = tables.table(_LINES)
+        self.held = tables.table(_HELD)
+        self.numbers = Numbers(tables, HORIZON)
+
+    def at(self, moment: datetime) -> None:
+        """What follows is decided or folded as of this append time."""
+        self._tables.at(moment)
 
 
 def line_of(state: QualityState, pharmacy: str, dguid: str) -> LineState | None:
@@ -50,12 +84,7 @@ def line_of(state: QualityState, pharmacy: str, dguid: str) -> LineState | None:
 
 def held_by(state: QualityState, pharmacy: str, subject: str) -> tuple[Held, ...]:
     """The lines of a patient that stand in one pharmacy, in the order of their latest facts."""
-    return state.held.get((pharmacy, subject), ())
-
-
-def numbers_of(state: QualityState, publisher: str) -> Numbers | None:
-    """What is remembered of a publisher's numbers; None before its first."""
-    return state.numbers.get(publisher)
+    return state.held.get((pharmacy, subject)) or ()
 
 
 def evolve(state: QualityState, headers: Headers, value: bytes | None) -> None:
@@ -66,20 +95,21 @@ def evolve(state: QualityState, headers: Headers, value: bytes | None) -> None:
     """
     named = {name: content.decode() for name, content in headers}
     type_ = named.get("ce_type", "")
-    if value is None:
+    if value is None or (type_ != RECEIPT and type_ not in RECORD_FACTS):
         return
+    state.at(datetime.fromisoformat(named["ce_time"]))
     if type_ in RECORD_FACTS:
         fact = LineFact.read(value)
         before = line_of(state, fact.pharmacy, fact.dguid)
         after = lifecycle.evolve(before, fact, named["ce_id"])
-        state.lines[(fact.pharmacy, fact.dguid)] = after
+        state.lines.put((fact.pharmacy, fact.dguid), after)
         _list(state, (fact.pharmacy, fact.dguid), before, after, _month(named["ce_time"]))
-    elif type_ == RECEIPT:
+    else:
         ref = Answered.read(value).submission
         source = ref.source
         if source is not None and source.startswith(PHARMACY_SOURCE):
-            numbers = state.numbers.setdefault(source.removeprefix(PHARMACY_SOURCE), Numbers())
-            numbering.evolve(numbers, ref, value)
+            publisher = source.removeprefix(PHARMACY_SOURCE)
+            numbering.evolve(state.numbers, publisher, ref, value)
 
 
 def _list(
@@ -105,9 +135,9 @@ def _others(state: QualityState, pharmacy: str, subject: str, dguid: str) -> tup
 
 def _put_held(state: QualityState, pharmacy: str, subject: str, held: tuple[Held, ...]) -> None:
     if held:
-        state.held[(pharmacy, subject)] = held
+        state.held.put((pharmacy, subject), held)
     else:
-        state.held.pop((pharmacy, subject), None)
+        state.held.delete((pharmacy, subject))
 
 
 def _month(time: str) -> int:

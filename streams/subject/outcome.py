@@ -56,6 +56,7 @@ def answer(
     partitions: int,
 ) -> tuple[Output, ...]:
     """The outputs of one submission."""
+    state.at(submission.appended_at)
     builder = OutputBuilder(STAGE, submission, case.policy.version, DECIDER_VERSION)
     opened = admission.admit(submission, case.sender, partitions)
     if not isinstance(opened, Opened):

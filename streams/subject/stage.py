@@ -13,11 +13,12 @@ from schemas import topics
 from schemas.keyvault import IntakeKey, KeyVault, SubjectSecret
 from schemas.publisher import REGISTRAR
 from streams.engine.stage import Headers, Output, Submission
+from streams.engine.tables import StateTables
 from streams.sessions import Sessions, Tables
 from streams.subject import admission, outcome
 from streams.subject.admission import Opened, Sender
 from streams.subject.outcome import Case
-from streams.subject.state import PartitionState
+from streams.subject.state import FOLD, PartitionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,14 @@ class SubjectStage:
         self._partitions = partitions
         self._sessions = Sessions()
 
-    def initial(self) -> PartitionState:
-        """The state of a partition without outputs."""
-        return PartitionState()
+    @property
+    def fold(self) -> str:
+        """Version of what is remembered."""
+        return FOLD
+
+    def initial(self, tables: StateTables) -> PartitionState:
+        """The state in these tables; nobody is known in empty ones."""
+        return PartitionState(tables)
 
     def evolve(
         self,

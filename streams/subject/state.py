@@ -6,8 +6,10 @@ that was lost.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Literal, assert_never
+from datetime import datetime, timedelta
+from typing import Final, Literal, assert_never
+
+from pydantic import TypeAdapter
 
 from schemas.envelope import Headers
 from schemas.receipts import SUBJECT_RECEIPT, Issue, Outcome, Receipt
@@ -25,7 +27,12 @@ from schemas.subject import (
     MandateRefused,
     SubjectFact,
 )
+from streams.engine.tables import Layout, StateTables
 
+HORIZON: Final = timedelta(days=366)
+"""How long an answer is repeated to whoever submits the same id again."""
+FOLD: Final = "1"
+"""Changes whenever the same outputs would be remembered otherwise: stores are then rebuilt."""
 MandatePhase = Literal["waiting", "active", "over"]
 
 
@@ -70,12 +77,35 @@ class Answered:
     issues: tuple[Issue, ...]
 
 
-@dataclass(slots=True)
-class PartitionState:
-    """The state of one partition: subjects by pseudonym, answers by submission id."""
+_SUBJECT: Final = TypeAdapter(SubjectState)
+_ANSWERED: Final = TypeAdapter(Answered)
+SUBJECTS: Final = Layout[str, SubjectState](
+    name="subject",
+    key=str.encode,
+    write=_SUBJECT.dump_json,
+    read=_SUBJECT.validate_json,
+    cached=4096,
+)
+ANSWERED: Final = Layout[str, Answered](
+    name="answered",
+    key=str.encode,
+    write=_ANSWERED.dump_json,
+    read=_ANSWERED.validate_json,
+    horizon=HORIZON,
+)
 
-    subjects: dict[str, SubjectState] = field(default_factory=dict)
-    answered: dict[str, Answered] = field(default_factory=dict)
+
+class PartitionState:
+    """The state of one partition: subjects by pseudonym, for ever; answers by submission id."""
+
+    def __init__(self, tables: StateTables) -> None:
+        self._tables = tables
+        self.subjects = tables.table(SUBJECTS)
+        self.answered = tables.table(ANSWERED)
+
+    def at(self, moment: datetime) -> None:
+        """What follows is decided or folded as of this append time."""
+        self._tables.at(moment)
 
     def of(self, subject: str, generation: int) -> SubjectState:
         """What is known of that generation; of an erased one nothing is left."""
@@ -90,29 +120,32 @@ class PartitionState:
         Raises:
             ValueError: it is none of this stage's.
         """
-        kind = dict(headers).get("ce_type", b"").decode()
-        if value is not None and kind == SUBJECT_RECEIPT:
-            self.apply_receipt(Receipt.read(value))
-        elif value is not None and kind in SUBJECT_FACTS:
-            self.apply_fact(SUBJECT_FACTS[kind].read(value))
-        else:
+        attributes = dict(headers)
+        kind = attributes.get("ce_type", b"").decode()
+        if value is None or (kind != SUBJECT_RECEIPT and kind not in SUBJECT_FACTS):
             raise ValueError("an output is none of the subject stage's: its state would be wrong")
+        self.at(datetime.fromisoformat(attributes["ce_time"].decode()))
+        if kind == SUBJECT_RECEIPT:
+            self.apply_receipt(Receipt.read(value))
+        else:
+            self.apply_fact(SUBJECT_FACTS[kind].read(value))
 
     def apply_fact(self, fact: SubjectFact) -> None:
         """Folds a fact; one of a generation that another followed changes nothing."""
         state = self.of(fact.subject, fact.generation)
         if state.generation == fact.generation:
-            self.subjects[fact.subject] = evolve(state, fact)
+            self.subjects.put(fact.subject, evolve(state, fact))
 
     def apply_receipt(self, receipt: Receipt) -> None:
         """Remembers the answer to a submission id, the first one only."""
         submission = receipt.submission
         if submission.id is None or submission.digest is None:
             return
-        self.answered.setdefault(
-            submission.id,
-            Answered(submission.digest, submission.offset, receipt.outcome, receipt.issues),
-        )
+        if self.answered.get(submission.id) is None:
+            self.answered.put(
+                submission.id,
+                Answered(submission.digest, submission.offset, receipt.outcome, receipt.issues),
+            )
 
 
 def evolve(state: SubjectState, fact: SubjectFact) -> SubjectState:

@@ -31,8 +31,10 @@ from schemas.receipts import (
     Severity,
     SubmissionRef,
 )
+from streams.engine.tables import in_memory
 from streams.quality import numbering
 from streams.quality.numbering import Fresh, Numbered, Numbers
+from streams.quality.state import HORIZON
 from tests.integration.projections_world import NOON, PHARMACY, Output, World, opened, running
 
 pytestmark = pytest.mark.integration
@@ -263,7 +265,7 @@ async def _all_pages(world: World, wanted: Filter, limit: int) -> list[Entry]:
 
 async def test_open_gaps_are_what_has_not_arrived_in_any_order_of_arrival(world: World) -> None:
     dice = random.Random(11)  # noqa: S311 - a test's own order
-    numbers = Numbers()
+    numbers = Numbers(in_memory(), HORIZON)
     arrived: dict[str, set[int]] = {"old": set(), "new": set()}
     events: list[Receipt | GapNoticed | GapClosed] = []
     arrivals = [("old", n) for n in dice.sample(range(1, 40), 20)]
@@ -278,7 +280,7 @@ async def test_open_gaps_are_what_has_not_arrived_in_any_order_of_arrival(world:
         )
         answer = answer.model_copy(update={"submission": ref})
         events += [*verdict.notices, answer]
-        numbering.evolve(numbers, answer.submission, answer.write())
+        numbering.evolve(numbers, PHARMACY, answer.submission, answer.write())
         arrived[epoch].add(number)
     await project(world, events)
     found = await quality_overview.open_gaps(world.connection, pharmacy=PHARMACY)

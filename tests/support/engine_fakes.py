@@ -11,11 +11,13 @@ import pytest
 from infra.kafka import BrokerUnavailable, Fenced, Partition, Record
 from infra.settings import Settings, load_settings
 from streams.engine import partition
+from streams.engine.failure import StoreDistrusted
 from streams.engine.health import Health, PartitionState
 from streams.engine.partition import PartitionWorker
 from streams.engine.producer import PartitionWriter
-from streams.engine.restore import Merge, Restored
+from streams.engine.restore import Folding, Restored, mark_of
 from streams.engine.stage import Gathered, Output, Recorded, Stage, State
+from streams.engine.tables import MemoryStore, Store
 from tests.support.engine_stage import CountingStage, Counts
 
 Fault = Literal["fine", "lost", "committed", "fenced"]
@@ -45,6 +47,8 @@ class FakeBroker:
         self.transactions: list[int] = []
         self.faults: deque[Fault] = deque()
         self.restore_faults: deque[Exception] = deque()
+        self.store_faults: deque[Exception] = deque()
+        self._disk = MemoryStore()
         self.opened: list[str] = []
         self.closed = 0
         self.writing = asyncio.Event()
@@ -57,23 +61,43 @@ class FakeBroker:
         return self.records[-1].offset + 1 if self.records else self.begin
 
     async def restore(
-        self, _settings: Settings, stage: Stage[State, Gathered], number: int
+        self, _settings: Settings, stage: Stage[State, Gathered], number: int, store: Store
     ) -> Restored[State]:
         """What `streams.engine.restore` does, from memory."""
         if self.restore_faults:
             raise self.restore_faults.popleft()
-        state = stage.initial()
-        merge = Merge(stage.outputs, stage.receipts)
+        state = stage.initial(store.tables)
+        before = {topic: store.position.mark(topic) for topic in stage.outputs}
+        folding = Folding(stage, state, store, stage.outputs)
         for place, one in enumerate(self.outputs):
-            if one.topic in stage.outputs:
-                merge.add(Recorded(one.topic, number, place, one.key, one.headers, one.value))
+            record = Recorded(one.topic, number, place, one.key, one.headers, one.value)
+            mark = before.get(one.topic)
+            if mark is not None and place == mark.offset and mark_of(record) != mark:
+                raise StoreDistrusted("foreign")
+            if one.topic in stage.outputs and (mark is None or place > mark.offset):
+                folding.merge.add(record)
+        if any(mark.offset >= len(self.outputs) for mark in before.values() if mark):
+            raise StoreDistrusted("ahead")
         for topic in stage.outputs:
-            merge.finish(topic)
-        count = 0
-        for record in merge.ready():
-            count += 1
-            stage.evolve(state, record.topic, record.key, record.headers, record.value)
-        return Restored(state, merge.position, count, merge.doubled, merge.foreign, merge.torn)
+            folding.merge.finish(topic)
+        await folding.go_on()
+        await folding.keep()
+        merge = folding.merge
+        return Restored(
+            state, merge.position, folding.count, merge.doubled, merge.foreign, merge.torn
+        )
+
+    async def open_store(
+        self, _settings: Settings, _stage: str, _number: int, _fold: str
+    ) -> MemoryStore:
+        """The store that is left from before."""
+        if self.store_faults:
+            raise self.store_faults.popleft()
+        return self.disk().reopened()
+
+    def disk(self) -> MemoryStore:
+        """Where the state is kept of whoever asks."""
+        return self._disk
 
     @asynccontextmanager
     async def reader(self, _settings: Settings) -> AsyncIterator["FakeReader"]:
@@ -94,7 +118,7 @@ class FakeWriter:
         self._broker = broker
         self._epoch = epoch
 
-    async def write(self, number: int, outputs: Sequence[Output]) -> None:
+    async def write(self, number: int, outputs: Sequence[Output]) -> dict[str, int]:
         assert number == 0
         broker = self._broker
         broker.writing.set()
@@ -107,10 +131,12 @@ class FakeWriter:
             raise Fenced("fenced")
         if fault == "lost":
             raise BrokerUnavailable("gone before")
+        places = {one.topic: place for place, one in enumerate(outputs, len(broker.outputs))}
         broker.outputs += outputs
         broker.transactions.append(len(outputs))
         if fault == "committed":
             raise BrokerUnavailable("gone after")
+        return places
 
     async def close(self) -> None:
         self._broker.closed += 1
@@ -190,6 +216,7 @@ class Workbench:
         """A worker on `broker`; the last call decides which broker all workers see."""
         self._patch.setattr(partition, "restore", broker.restore)
         self._patch.setattr(partition, "reader", broker.reader)
+        self._patch.setattr(partition, "open_store", broker.open_store)
         self._patch.setattr(PartitionWriter, "open", broker.open)
         self._patch.setattr(partition, "pause_seconds", lambda _failures: 0.0)
         return Running(broker, stage or CountingStage("s"))

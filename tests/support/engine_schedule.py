@@ -26,6 +26,7 @@ from streams.engine.health import Health
 from streams.engine.producer import PartitionWriter
 from streams.engine.restore import Restored
 from streams.engine.stage import Gathered, Output, Stage, State, Submission
+from streams.engine.tables import MemoryStore, Store
 from tests.support.chaos import counting
 from tests.support.chaos.checker import Acknowledged, History, Place, Violation, check
 from tests.support.engine_fakes import FakeBroker, FakeReader, FakeWriter, settings
@@ -86,6 +87,7 @@ class _TimedBroker(FakeBroker):
     def __init__(self, delays: Iterator[float]) -> None:
         super().__init__()
         self._delays = delays
+        self._disks: dict[int, MemoryStore] = {}
         self.vault_faults = 0
 
     async def travel(self) -> None:
@@ -93,11 +95,15 @@ class _TimedBroker(FakeBroker):
         await asyncio.sleep(next(self._delays))
         await _CURRENT.get().lives()
 
+    def disk(self) -> MemoryStore:
+        """Each process has one of its own, which outlives it."""
+        return self._disks.setdefault(_CURRENT.get().number, MemoryStore())
+
     async def restore(
-        self, given: Settings, stage: Stage[State, Gathered], number: int
+        self, given: Settings, stage: Stage[State, Gathered], number: int, store: Store
     ) -> Restored[State]:
         await self.travel()
-        restored = await super().restore(given, stage, number)
+        restored = await super().restore(given, stage, number, store)
         await self.travel()
         return restored
 
@@ -126,10 +132,10 @@ class _TimedWriter(FakeWriter):
         super().__init__(broker, epoch)
         self._timed = broker
 
-    async def write(self, number: int, outputs: Sequence[Output]) -> None:
+    async def write(self, number: int, outputs: Sequence[Output]) -> dict[str, int]:
         await self._timed.travel()
         try:
-            await super().write(number, outputs)
+            return await super().write(number, outputs)
         finally:
             await self._timed.travel()
 
@@ -374,6 +380,7 @@ def _in_memory(broker: _TimedBroker) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(partition, "restore", broker.restore)
         patch.setattr(partition, "reader", broker.reader)
+        patch.setattr(partition, "open_store", broker.open_store)
         patch.setattr(PartitionWriter, "open", broker.open)
         yield
 

@@ -6,27 +6,37 @@ JSON makes `decide` fail; a tombstone, a keyless or an over-long submission gets
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from infra.kafka import Record
 from schemas.deadletter import DeadLetterReason
 from streams.engine.order import to_submission
 from streams.engine.outputs import OutputBuilder
 from streams.engine.stage import Headers, Output, Submission
+from streams.engine.tables import Layout, StateTables, in_memory
 
 MAX_VALUE_BYTES = 48 * 1024
 Gather = Callable[[Sequence[Submission]], Awaitable[None]]
 
 
-@dataclass
 class Counts:
     """Submissions per key, and a digest over every output in the order of folding."""
 
-    per_key: Counter[bytes] = field(default_factory=Counter)
-    digest: bytes = b""
+    def __init__(self, tables: StateTables) -> None:
+        self._tables = tables
+        self.per_key = tables.table(_PER_KEY)
+        self.digests = tables.table(_DIGEST)
+
+    @property
+    def digest(self) -> bytes:
+        return self.digests.get("") or b""
+
+
+_PER_KEY: Final = Layout[bytes, int](
+    "count", bytes, lambda count: str(count).encode(), int, cached=4
+)
+_DIGEST: Final = Layout[str, bytes]("digest", str.encode, bytes, bytes)
 
 
 async def _nothing(batch: Sequence[Submission]) -> None:
@@ -50,8 +60,10 @@ class CountingStage:
         """Every topic that the stage needs."""
         return (self.submitted, self.facts, self.letters, self.receipts)
 
-    def initial(self) -> Counts:
-        return Counts()
+    fold = "1"
+
+    def initial(self, tables: StateTables) -> Counts:
+        return Counts(tables)
 
     def evolve(
         self, state: Counts, topic: str, key: bytes | None, headers: Headers, value: bytes | None
@@ -59,9 +71,9 @@ class CountingStage:
         if topic == self.letters:
             return
         if topic == self.facts:
-            state.per_key[key or b""] += 1
+            state.per_key.put(key or b"", (state.per_key.get(key or b"") or 0) + 1)
         content = repr((state.digest, topic, key, headers, value)).encode()
-        state.digest = hashlib.sha256(content).digest()
+        state.digests.put("", hashlib.sha256(content).digest())
 
     async def gather(self, state: Counts, batch: Sequence[Submission]) -> None:
         del state
@@ -73,7 +85,7 @@ class CountingStage:
         if key is None or value is None or len(value) > MAX_VALUE_BYTES:
             return self._refused(submission, "no_key" if key is None else "no_session")
         number = json.loads(value)["n"]
-        count = state.per_key[key] + 1
+        count = (state.per_key.get(key) or 0) + 1
         return (
             self._output(self.facts, submission, 0, {"n": number, "count": count}),
             self._output(self.receipts, submission, 1, {"outcome": "accepted", "n": number}),
@@ -109,7 +121,7 @@ def good(number: int) -> bytes:
 
 def answers(stage: CountingStage, submitted: Sequence[Record]) -> list[Output]:
     """What one partition's submissions must become, by a plain fold without any engine."""
-    state = stage.initial()
+    state = stage.initial(in_memory())
     made: list[Output] = []
     for record in submitted:
         submission = to_submission(record)

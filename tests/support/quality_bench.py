@@ -35,6 +35,7 @@ from schemas.sealing import b64encode
 from schemas.sealing.session import intake_public_bytes
 from streams.engine.outputs import source_position
 from streams.engine.stage import Output, Stage, Submission
+from streams.engine.tables import in_memory
 from streams.intake.keys import SigningKey
 from streams.intake.session import Attributes, Session, WireRecord, open_session, seal_submission
 from streams.quality.gathered import Gathered
@@ -195,7 +196,7 @@ class Bench:
         self.stage: Stage[QualityState, Gathered] = QualityStage(
             self.tables, self.vault, self.catalogue, partitions
         )
-        self.state: QualityState = self.stage.initial()
+        self.state: QualityState = self.stage.initial(in_memory())
         self.now = NOW
         self.offset = 0
         self.log: list[Output] = []
@@ -302,7 +303,7 @@ class Bench:
 
     def restored(self) -> QualityState:
         """The state of a stage that starts anew on what was written."""
-        state = self.stage.initial()
+        state = self.stage.initial(in_memory())
         for output in self.log:
             self.stage.evolve(state, output.topic, output.key, output.headers, output.value)
         return state

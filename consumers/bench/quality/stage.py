@@ -26,6 +26,7 @@ from schemas.policy import PolicyName, PolicyVersion
 from schemas.sealing.session import INTAKE_PRIVATE_BYTES
 from schemas.topics import Topic
 from streams.engine.stage import Headers, Output, Submission
+from streams.engine.tables import StateTables, in_memory
 from streams.quality.gathered import Gathered
 from streams.quality.stage import QualityStage
 from streams.quality.state import QualityState
@@ -118,9 +119,14 @@ class BenchStage:
         """Every topic that is written, the dead letters' too."""
         return tuple(self._own.values())
 
-    def initial(self) -> QualityState:
+    @property
+    def fold(self) -> str:
         """See `Stage`."""
-        return self._stage.initial()
+        return self._stage.fold
+
+    def initial(self, tables: StateTables) -> QualityState:
+        """See `Stage`."""
+        return self._stage.initial(tables)
 
     def evolve(
         self,
@@ -196,7 +202,7 @@ class Decider:
     def answer(self, partition: int, batch: Sequence[Submission]) -> list[Output]:
         """The outputs of a batch of one partition, in order."""
         stage = self._stage
-        state = self._states.setdefault(partition, stage.initial())
+        state = self._states.setdefault(partition, stage.initial(in_memory()))
         gathered = finished(stage.gather(state, batch))
         outputs: list[Output] = []
         for submission in batch:

@@ -34,6 +34,7 @@ from tests.support.quality_bench import (
     visit,
 )
 from tests.support.stage_log import MemoryLog
+from tests.support.state import entries
 
 RECORDED = topics.DISPENSATION_RECORDED.name
 RECEIPTS = topics.DISPENSATION_RECEIPTS.name
@@ -300,7 +301,7 @@ def test_each_submission_is_decided_by_the_policy_of_its_time(lived: World) -> N
 
 
 def test_an_erased_subjects_outputs_are_counted_apart(lived: World) -> None:
-    subject = lived.bench.state.lines["80000551", guid(5)].subject
+    subject = entries(lived.bench.state.lines)["80000551", guid(5)].subject
     finish(lived.bench.vault.destroy_subject(subject, NOW))
     report = lived.audit()
     assert report.holds
@@ -311,7 +312,7 @@ def test_an_erased_subjects_outputs_are_counted_apart(lived: World) -> None:
 def test_a_subject_that_came_back_after_its_erasure_is_counted_apart_before_it(
     lived: World,
 ) -> None:
-    subject = lived.bench.state.lines["80000551", guid(5)].subject
+    subject = entries(lived.bench.state.lines)["80000551", guid(5)].subject
     finish(lived.bench.vault.destroy_subject(subject, NOW))
     lived.submit(visit(line(8), patient={"niss": OTHER_PATIENT}))
     report = lived.audit()
@@ -320,14 +321,14 @@ def test_a_subject_that_came_back_after_its_erasure_is_counted_apart_before_it(
 
 
 def test_a_fault_beside_an_erased_subject_is_found(lived: World) -> None:
-    subject = lived.bench.state.lines["80000551", guid(5)].subject
+    subject = entries(lived.bench.state.lines)["80000551", guid(5)].subject
     finish(lived.bench.vault.destroy_subject(subject, NOW))
     lived.log.alter((0, 0), value=_with_value(lived, (0, 0), _score))
     assert found(lived.audit()) == [(0, 0, "other_bytes", ("value/score",))]
 
 
 def test_a_destroyed_days_outputs_are_counted_apart(lived: World) -> None:
-    for period in {one.period for one in lived.bench.state.lines.values()}:
+    for period in {one.period for one in entries(lived.bench.state.lines).values()}:
         finish(lived.bench.vault.destroy_period(period, NOW))
     report = lived.audit()
     assert report.holds

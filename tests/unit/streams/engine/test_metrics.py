@@ -10,7 +10,7 @@ from streams.engine import metrics
 DECLARED = {
     name: found for name, found in vars(metrics).items() if isinstance(found, MetricWrapperBase)
 }
-LABELS = {"stage", "partition", "topic", "phase", "outcome", "reason", "error", "state"}
+LABELS = {"stage", "partition", "topic", "phase", "outcome", "reason", "error", "state", "source"}
 ENGINE = Path(metrics.__file__).parent
 
 

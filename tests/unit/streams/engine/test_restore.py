@@ -154,7 +154,7 @@ class _Reading:
 
 async def _source(end: int, *polls: tuple[int, list[Record]]) -> tuple[_Source, Merge]:
     reading: Any = _Reading(end, polls)
-    return await _Source.at_beginning(reading, FACTS), Merge(TOPICS, "receipts")
+    return await _Source.after(reading, FACTS, None), Merge(TOPICS, "receipts")
 
 
 def _record(offset: int) -> Record:

@@ -17,6 +17,7 @@ from infra.settings import Settings
 from streams.engine.partition import PartitionWorker
 from streams.engine.restore import Restored
 from streams.engine.stage import Output, Stage
+from streams.engine.tables import Store, in_memory
 from tests.support.chaos.checker import Kind
 from tests.support.engine_fakes import FakeBroker, FakeWriter
 from tests.support.engine_schedule import Act, Step, run_schedule
@@ -64,9 +65,9 @@ def _unfenced(patch: pytest.MonkeyPatch) -> None:
     """A writer goes on when a newer one has been opened."""
     intact = FakeWriter.write
 
-    async def write(self: FakeWriter, number: int, outputs: Sequence[Output]) -> None:
+    async def write(self: FakeWriter, number: int, outputs: Sequence[Output]) -> dict[str, int]:
         self._epoch = self._broker.epoch
-        await intact(self, number, outputs)
+        return await intact(self, number, outputs)
 
     patch.setattr(FakeWriter, "write", write)
 
@@ -75,11 +76,11 @@ def _torn(patch: pytest.MonkeyPatch) -> None:
     """A write that fails leaves its first output behind."""
     intact = FakeWriter.write
 
-    async def write(self: FakeWriter, number: int, outputs: Sequence[Output]) -> None:
+    async def write(self: FakeWriter, number: int, outputs: Sequence[Output]) -> dict[str, int]:
         broker = self._broker
         if broker.faults and broker.faults[0] == "lost" and self._epoch == broker.epoch:
             broker.outputs += outputs[:1]
-        await intact(self, number, outputs)
+        return await intact(self, number, outputs)
 
     patch.setattr(FakeWriter, "write", write)
 
@@ -89,9 +90,11 @@ def _forgetful(patch: pytest.MonkeyPatch) -> None:
     intact = FakeBroker.restore
 
     async def restore(
-        self: FakeBroker, given: Settings, stage: Stage[Any, Any], number: int
+        self: FakeBroker, given: Settings, stage: Stage[Any, Any], number: int, store: Store
     ) -> Restored[Any]:
-        return replace(await intact(self, given, stage, number), state=stage.initial())
+        return replace(
+            await intact(self, given, stage, number, store), state=stage.initial(in_memory())
+        )
 
     patch.setattr(FakeBroker, "restore", restore)
 
@@ -110,9 +113,9 @@ def _repeating(patch: pytest.MonkeyPatch) -> None:
     intact = FakeBroker.restore
 
     async def restore(
-        self: FakeBroker, given: Settings, stage: Stage[Any, Any], number: int
+        self: FakeBroker, given: Settings, stage: Stage[Any, Any], number: int, store: Store
     ) -> Restored[Any]:
-        restored = await intact(self, given, stage, number)
+        restored = await intact(self, given, stage, number, store)
         return replace(restored, position=max(-1, restored.position - 1))
 
     patch.setattr(FakeBroker, "restore", restore)

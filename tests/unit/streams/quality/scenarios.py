@@ -29,6 +29,7 @@ from tests.support.quality_bench import (
     revocation,
     visit,
 )
+from tests.support.state import entries
 
 Scenario = Callable[[Bench], Answer]
 
@@ -74,7 +75,7 @@ def _revoked_then(then: Scenario) -> Scenario:
 
 
 def _erase_patients(bench: Bench) -> None:
-    for subject in {one.subject for one in bench.state.lines.values()}:
+    for subject in {one.subject for one in entries(bench.state.lines).values()}:
         finish(bench.vault.destroy_subject(subject, bench.now))
 
 
@@ -88,7 +89,7 @@ def _erased_then(then: Scenario) -> Scenario:
 
 def _closed_then(then: Scenario) -> Scenario:
     def scenario(bench: Bench) -> Answer:
-        for one in bench.state.lines.values():
+        for one in entries(bench.state.lines).values():
             finish(bench.vault.destroy_period(one.period, bench.now))
         return then(bench)
 
@@ -235,7 +236,7 @@ def _return_corrected_downwards(bench: Bench) -> Answer:
 
 def _old_line_returned(bench: Bench) -> Answer:
     bench.submit(visit(line(1)))
-    for one in bench.state.lines.values():
+    for one in entries(bench.state.lines).values():
         finish(bench.vault.destroy_period(one.period, bench.now))
     return bench.submit(visit(given_back(2, 1), delivered_at="2026-03-09T08:00:00Z"))
 

@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.receipts import GapClosed, GapNoticed, Receipt, SubmissionRef
+from streams.engine.tables import in_memory
 from streams.quality import numbering
 from streams.quality.numbering import Fresh, Notice, Numbered, Numbers, Replay, Reused, Used
+from streams.quality.state import HORIZON
+from tests.support.state import entries
 
 PHARMACY = "80000551"
 
@@ -32,10 +35,10 @@ def receipt_of(one: Numbered) -> Receipt:
 
 
 def given_numbers(*claims: Numbered) -> Numbers:
-    numbers = Numbers()
+    numbers = Numbers(in_memory(), HORIZON)
     for one in claims:
         receipt = receipt_of(one)
-        numbering.evolve(numbers, receipt.submission, receipt.write())
+        numbering.evolve(numbers, PHARMACY, receipt.submission, receipt.write())
     return numbers
 
 
@@ -99,7 +102,7 @@ def test_a_new_epoch_starts_at_one_again() -> None:
 
 
 def test_a_receipt_without_trusted_attributes_uses_no_number() -> None:
-    numbers = Numbers()
+    numbers = Numbers(in_memory(), HORIZON)
     bare = receipt_of(claim(1)).model_copy(
         update={
             "submission": SubmissionRef(
@@ -107,8 +110,8 @@ def test_a_receipt_without_trusted_attributes_uses_no_number() -> None:
             )
         }
     )
-    numbering.evolve(numbers, bare.submission, bare.write())
-    assert numbers == Numbers()
+    numbering.evolve(numbers, PHARMACY, bare.submission, bare.write())
+    assert (entries(numbers.epochs), entries(numbers.used), entries(numbers.ids)) == ({}, {}, {})
 
 
 ARRIVALS = st.lists(
@@ -123,7 +126,7 @@ def test_every_number_that_has_not_arrived_is_in_exactly_one_open_range(
     arrivals: list[tuple[str, int, str]],
 ) -> None:
     """A publisher's letters, put together, say at any time what is missing and nothing else."""
-    numbers = Numbers()
+    numbers = Numbers(in_memory(), HORIZON)
     arrived: dict[str, dict[int, str]] = {"e": {}, "f": {}}
     ranges: dict[str, list[tuple[int, int]]] = {"e": [], "f": []}
     for epoch, number, content in arrivals:
@@ -139,12 +142,12 @@ def test_every_number_that_has_not_arrived_is_in_exactly_one_open_range(
                 assert (verdict.code, verdict.notices) == ("SEQUENCE_REUSED", ())
                 assert known != content
         receipt = receipt_of(one)
-        numbering.evolve(numbers, receipt.submission, receipt.write())
-        numbering.evolve(numbers, receipt.submission, receipt.write())
+        numbering.evolve(numbers, PHARMACY, receipt.submission, receipt.write())
+        numbering.evolve(numbers, PHARMACY, receipt.submission, receipt.write())
         highest = max(arrived[epoch])
         missing = [n for first, last in ranges[epoch] for n in range(first, last + 1)]
         assert sorted(missing) == [n for n in range(1, highest) if n not in arrived[epoch]]
-        state = numbers.epochs[epoch]
+        state = entries(numbers.epochs)[PHARMACY, epoch]
         assert (sorted(state.missing), state.highest) == (sorted(ranges[epoch]), highest)
 
 
@@ -165,7 +168,7 @@ def _told(ranges: list[tuple[int, int]], notices: tuple[Notice, ...]) -> list[tu
 def test_once_all_have_arrived_in_any_order_every_gap_is_closed_by_one_notice_per_number(
     order: list[int],
 ) -> None:
-    numbers = Numbers()
+    numbers = Numbers(in_memory(), HORIZON)
     closings: list[int] = []
     noticed_numbers: list[int] = []
     for one in order:
@@ -178,7 +181,7 @@ def test_once_all_have_arrived_in_any_order_every_gap_is_closed_by_one_notice_pe
             else:
                 closings.append(notice.number)
         receipt = receipt_of(claim(one))
-        numbering.evolve(numbers, receipt.submission, receipt.write())
-    assert numbers.epochs["e"].missing == []
+        numbering.evolve(numbers, PHARMACY, receipt.submission, receipt.write())
+    assert entries(numbers.epochs)[PHARMACY, "e"].missing == ()
     assert sorted(closings) == sorted(noticed_numbers)
     assert len(set(closings)) == len(closings)

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from schemas.dispensation import CORRECT, REGISTER, REVOKE
 from schemas.policy import baseline
 from streams.engine.stage import Submission
+from streams.engine.tables import in_memory
 from streams.quality import rules, scans
 from streams.quality.codes import CODES
 from tests.support.quality_bench import (
@@ -26,6 +27,7 @@ from tests.support.quality_bench import (
     revocation,
     visit,
 )
+from tests.support.state import content, entries
 
 PHARMACIES = st.sampled_from([PHARMACY, PHARMACY, OTHER_PHARMACY])
 PATIENTS = st.sampled_from([PATIENT, PATIENT, OTHER_PATIENT])
@@ -239,7 +241,9 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_what_the_model_says(self) -> None:
-        stands = {key: (one.version, one.status) for key, one in self.bench.state.lines.items()}
+        stands = {
+            key: (one.version, one.status) for key, one in entries(self.bench.state.lines).items()
+        }
         expected = {
             (pharmacy, guid(dguid)): (one.version, one.status)
             for (pharmacy, dguid), one in self.model.items()
@@ -250,12 +254,12 @@ class Histories(RuleBasedStateMachine):
     def a_line_is_listed_with_its_patient_as_long_as_it_stands(self) -> None:
         listed = [
             (pharmacy, held.dguid, held.period, subject)
-            for (pharmacy, subject), several in self.bench.state.held.items()
+            for (pharmacy, subject), several in entries(self.bench.state.held).items()
             for held in several
         ]
         standing = [
             (pharmacy, dguid, one.period, one.subject)
-            for (pharmacy, dguid), one in self.bench.state.lines.items()
+            for (pharmacy, dguid), one in entries(self.bench.state.lines).items()
             if one.status != "revoked"
         ]
         assert sorted(listed) == sorted(standing)
@@ -263,11 +267,11 @@ class Histories(RuleBasedStateMachine):
     def teardown(self) -> None:
         """A stage that starts anew remembers the same, and one batch of all decides the same."""
         if hasattr(self, "bench"):
-            assert self.bench.restored() == self.bench.state
+            assert content(self.bench.restored()) == content(self.bench.state)
             assert self._as_one_batch() == self.bench.log
 
     def _as_one_batch(self) -> list[object]:
-        stage, state = self.bench.stage, self.bench.stage.initial()
+        stage, state = self.bench.stage, self.bench.stage.initial(in_memory())
         batch = [submission for submission, _ in self.sent]
         gathered = finish(stage.gather(state, batch))
         written: list[object] = []

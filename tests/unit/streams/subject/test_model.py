@@ -18,7 +18,9 @@ from schemas.subject import (
     REVOKE_LINK,
     WITHDRAW_CONSENT,
 )
+from streams.engine.tables import in_memory
 from streams.subject.state import PartitionState
+from tests.support.state import content
 from tests.unit.streams.subject.world import (
     DOCTOR,
     OTHER_DOCTOR,
@@ -118,10 +120,10 @@ class Registrations(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """What is restored from the outputs equals what was folded live."""
-        restored = PartitionState()
+        restored = PartitionState(in_memory())
         for output in self.desk.log:
             restored.apply(output.headers, output.value)
-        assert restored == self.desk.state
+        assert content(restored) == content(self.desk.state)
 
 
 TestRegistrations = Registrations.TestCase

@@ -17,6 +17,7 @@ from schemas.subject import (
 )
 from streams.engine.outputs import last_receipt_position, source_position
 from streams.engine.stage import Submission
+from streams.engine.tables import in_memory
 from streams.sessions import SessionView
 from streams.subject import codes, outcome
 from streams.subject.admission import Sender
@@ -341,5 +342,6 @@ def test_random_json_never_raises(type_: str, body: object) -> None:
 
 
 def test_an_output_of_another_stage_stops_the_fold_bad() -> None:
+    state = PartitionState(in_memory())
     with pytest.raises(ValueError, match="none of the subject stage's"):
-        PartitionState().apply((("ce_type", b"be.dpp.dispensation.registered.v1"),), b"{}")
+        state.apply((("ce_type", b"be.dpp.dispensation.registered.v1"),), b"{}")

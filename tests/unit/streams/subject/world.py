@@ -31,6 +31,7 @@ from schemas.subject import (
     SubjectFact,
 )
 from streams.engine.stage import Output, Submission
+from streams.engine.tables import in_memory
 from streams.sessions import SessionView
 from streams.subject import outcome
 from streams.subject.admission import Sender
@@ -210,7 +211,7 @@ def content_of(outputs: tuple[Output, ...]) -> SubjectContent:
 class Desk:
     """Submits one registration after the other and folds what comes out."""
 
-    state: PartitionState = field(default_factory=PartitionState)
+    state: PartitionState = field(default_factory=lambda: PartitionState(in_memory()))
     log: list[Output] = field(default_factory=list)
     offset: int = 0
     now: datetime = START
