@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535)
     """Port of metrics and health of a part without an API; 0 takes a free one."""
+    stage_stall_seconds: float = Field(default=300, gt=0)
+    """After how long a partition that stands still while its topic has more ends its process."""
     log_format: Literal["json", "console"] = "json"
 
     office_public_key: str | None = None

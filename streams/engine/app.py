@@ -13,7 +13,7 @@ from typing import Any, Generic
 from infra.settings import Settings
 from streams.engine.failure import FatalStageError, place_of
 from streams.engine.health import Health
-from streams.engine.lag import Lag
+from streams.engine.lag import Lag, Watchdog
 from streams.engine.partition import PartitionWorker
 from streams.engine.stage import Gathered, Stage, State
 from streams.engine.transport import PassThrough, StageApp
@@ -86,6 +86,15 @@ class Workers(Generic[State, Gathered]):
         if not self.fatal.done():
             self.fatal.set_exception(error)
 
+    def stalled(self, partition: int) -> None:
+        """A partition stands still though its topic has more, and nothing says why."""
+        self.fail(
+            FatalStageError(
+                f"Partition {self._stage.name}/{partition} stands still though there is more to "
+                "answer: this process stops; nothing is lost. Start it again."
+            )
+        )
+
     async def close(self) -> None:
         """Lets running batches end within a bound, then lets go of every partition."""
         until = asyncio.get_running_loop().time() + _DRAIN_SECONDS
@@ -135,7 +144,14 @@ async def run_stage(
     app.loop = asyncio.get_running_loop()
     workers.app = app
     _declare_agent(app, stage.submitted, workers)
-    lag = Lag(stage.name, stage.submitted, workers.held)
+    lag = Lag(
+        stage.name,
+        stage.submitted,
+        workers.held,
+        watchdog=Watchdog(settings.stage_stall_seconds),
+        excused=health.failing,
+        stalled=workers.stalled,
+    )
     following = asyncio.create_task(lag.follow(settings))
     stopping = asyncio.create_task(stop.wait())
     crashed = asyncio.create_task(app.until_crashed())

@@ -1,4 +1,7 @@
-"""How far a stage is behind, asked of the broker: what was fetched says nothing of a stall."""
+"""How far a stage is behind, asked of the broker: what was fetched says nothing of a stall.
+
+A partition that has more to answer and answers nothing is told to whoever can end the process.
+"""
 
 import asyncio
 import logging
@@ -18,10 +21,46 @@ Held = Callable[[], Mapping[int, int | None]]
 """The next offset of every partition held; None while it is not restored."""
 
 
-class Lag:
-    """The gauge of one stage; a partition that fails keeps the last position it had."""
+class Watchdog:
+    """Notices a partition that stands still while its topic has more."""
 
-    def __init__(self, stage: str, topic: str, held: Held) -> None:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._moved: dict[int, tuple[int, float]] = {}
+
+    def stalled(self, partition: int, position: int, end: int, now: float) -> bool:
+        """Whether the partition has not moved for too long; `now` in seconds of any clock."""
+        known = self._moved.get(partition)
+        if known is None or known[0] != position or position >= end:
+            self._moved[partition] = (position, now)
+            return False
+        return now - known[1] > self._seconds
+
+    def forget(self, partition: int) -> None:
+        """The partition is not ours, or is known to wait: its time starts anew."""
+        self._moved.pop(partition, None)
+
+
+class Lag:
+    """The gauge of one stage; a partition that fails keeps the last position it had.
+
+    `stalled` is told each partition that `watchdog` found, unless `excused` says that it waits for
+    something outside, which it reports itself.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        topic: str,
+        held: Held,
+        *,
+        watchdog: Watchdog,
+        excused: Callable[[int], bool],
+        stalled: Callable[[int], None],
+    ) -> None:
+        self._watchdog = watchdog
+        self._excused = excused
+        self._stalled = stalled
         self._stage = stage
         self._topic = topic
         self._held = held
@@ -48,6 +87,7 @@ class Lag:
         held = self._held()
         for number in self._known.keys() - held.keys():
             del self._known[number]
+            self._watchdog.forget(number)
             metrics.LAG.remove(self._stage, str(number))
         self._known |= {number: at for number, at in held.items() if at is not None}
         if not self._known:
@@ -56,3 +96,12 @@ class Lag:
         for one, end in ends.items():
             lag = max(0, end - self._known[one.partition])
             metrics.LAG.labels(self._stage, str(one.partition)).set(lag)
+            self._watch(one.partition, end)
+
+    def _watch(self, partition: int, end: int) -> None:
+        if self._excused(partition):
+            self._watchdog.forget(partition)
+            return
+        now = asyncio.get_running_loop().time()
+        if self._watchdog.stalled(partition, self._known[partition], end, now):
+            self._stalled(partition)

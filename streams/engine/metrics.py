@@ -20,7 +20,7 @@ REREAD: Final = Counter(
 OUTPUTS: Final = Counter("dpp_stage_outputs", "Outputs committed, by topic", ("stage", "topic"))
 PHASE_SECONDS: Final = Histogram(
     "dpp_stage_phase_seconds",
-    "Seconds of a batch by phase: gather, decide, write",
+    "Seconds of a batch by phase: gather, decide, write, keep",
     ("stage", "phase"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
 )

@@ -21,6 +21,12 @@ def test_labels_are_of_the_fixed_set_and_start_with_the_stage(metric: MetricWrap
     assert metric._name.startswith("dpp_stage_")
 
 
+@pytest.mark.parametrize("metric", DECLARED.values(), ids=DECLARED.keys())
+def test_every_metric_is_explained_to_operators(metric: MetricWrapperBase) -> None:
+    page = (ENGINE.parents[1] / "docs/operating/stages.md").read_text("utf-8")
+    assert f"| `{metric._name}` |" in page
+
+
 @pytest.mark.parametrize("name", DECLARED)
 def test_every_declared_metric_is_set_by_the_engine(name: str) -> None:
     code = "".join(

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from infra.kafka import BrokerUnavailable, Fenced, Record
 from schemas.keyvault import VaultUnavailable
 from streams.engine import order, partition
-from streams.engine.failure import FatalStageError, OrderBroken
+from streams.engine.failure import FatalStageError, OrderBroken, StoreUnavailable
 from streams.engine.stage import Output, Submission
 from tests.support.engine_fakes import FakeBroker, Fault, Running, Workbench, submitted
 from tests.support.engine_stage import CountingStage, Counts, answers, good
@@ -368,3 +369,51 @@ async def test_batches_of_one_partition_never_overlap(bench: Bench) -> None:
     assert all(await asyncio.gather(*(running.worker.run_batch(part) for part in parts)))
     assert _is_answered(broker)
     assert len(broker.opened) == 1
+
+
+async def test_a_restart_folds_only_what_its_store_does_not_have(bench: Bench) -> None:
+    broker = _loaded()
+    await bench.on(broker).worker.run_batch(broker.records[:4])
+    assert broker.disk().position.source == 3
+    second = bench.on(broker)
+    folded: list[bytes | None] = []
+    second.stage.evolve = lambda *one: folded.append(one[-1])  # type: ignore[method-assign]
+    await second.worker.run_batch([])
+    assert folded == []
+    assert await bench.on(broker).worker.run_batch(broker.records)
+    assert _is_answered(broker)
+
+
+async def test_a_store_behind_the_log_is_brought_up_to_it(bench: Bench) -> None:
+    broker = _loaded()
+    broker.faults = deque(["committed"])
+    assert await bench.on(broker).worker.run_batch(broker.records)
+    assert _is_answered(broker)
+    assert broker.disk().position.source == 5
+
+
+@pytest.mark.parametrize("change", ["cut", "rewritten"])
+async def test_a_store_that_is_no_fold_of_the_log_is_set_aside_and_rebuilt(
+    bench: Bench, change: str
+) -> None:
+    broker = _loaded()
+    await bench.on(broker).worker.run_batch(broker.records[:4])
+    if change == "cut":
+        del broker.outputs[4:]
+    else:
+        broker.outputs[-1] = replace(broker.outputs[-1], value=b"{}")
+        broker.records = broker.records[:4]
+    running = bench.on(broker)
+    assert await running.worker.run_batch(broker.records)
+    assert running.health.reasons == ["StoreDistrusted"]
+    if change == "cut":
+        assert _is_answered(broker)
+
+
+async def test_a_disk_that_fails_stops_the_partition_until_it_works_again(bench: Bench) -> None:
+    broker = _loaded()
+    broker.store_faults = deque([StoreUnavailable("full"), StoreUnavailable("full")])
+    running = bench.on(broker)
+    assert await running.worker.run_batch(broker.records)
+    assert _is_answered(broker)
+    assert running.health.reasons == ["StoreUnavailable"] * 2
