@@ -6,7 +6,7 @@ became of the content. Source: DESIGN section 6; a message replay is the same (s
 """
 
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -87,7 +87,7 @@ def _read_used(data: bytes) -> Used:
 _EPOCHS: Final = Layout[tuple[str, str], Epoch](
     name="epoch",
     key=_text_key,
-    write=lambda epoch: json.dumps(astuple(epoch)).encode(),
+    write=lambda epoch: json.dumps((epoch.highest, epoch.missing, epoch.forgotten)).encode(),
     read=_read_epoch,
     cached=2048,
 )

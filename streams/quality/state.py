@@ -7,8 +7,9 @@ then the keys of its day are gone, and whoever registers it anew hears that deli
 """
 
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 from schemas.dispensation import RECORD_FACTS
@@ -45,10 +46,12 @@ def _key(parts: tuple[str, str]) -> bytes:
     return "\0".join(parts).encode()
 
 
+_members_of_line: Final = attrgetter(*(one.name for one in fields(LineState)))
+_members_of_held: Final = attrgetter(*(one.name for one in fields(Held)))
 _LINES: Final = Layout[LineKey, LineState](
     name="line",
     key=_key,
-    write=lambda line: json.dumps(astuple(line)).encode(),
+    write=lambda line: json.dumps(_members_of_line(line)).encode(),
     read=lambda data: LineState(*json.loads(data)),
     horizon=HORIZON,
     cached=2048,
@@ -56,7 +59,7 @@ _LINES: Final = Layout[LineKey, LineState](
 _HELD: Final = Layout[PatientKey, tuple[Held, ...]](
     name="held",
     key=_key,
-    write=lambda held: json.dumps([astuple(one) for one in held]).encode(),
+    write=lambda held: json.dumps([_members_of_held(one) for one in held]).encode(),
     read=lambda data: tuple(Held(*one) for one in json.loads(data)),
     horizon=timedelta(days=31 * HELD_MONTHS),
     cached=2048,
