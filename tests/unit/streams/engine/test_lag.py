@@ -7,7 +7,13 @@ import pytest
 from prometheus_client import REGISTRY
 
 from infra.kafka import Partition
+from streams.engine import metrics
 from streams.engine.lag import Lag, Watchdog
+
+
+@pytest.fixture(autouse=True)
+def unmeasured() -> None:
+    metrics.LAG.clear()
 
 
 class _Ends:
