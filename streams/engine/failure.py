@@ -4,7 +4,9 @@
 |---|---|
 | content on which `decide` fails | `undecidable` gives a rejection receipt |
 | broker, vault, disk, anything unforeseen | state and producer dropped, back off, restore, go on |
+| local state that is no fold of the log | set aside, then the same: restored from the log alone |
 | fenced while the partition is ours, position ahead of the log, order broken | process stops |
+| the client inside broke, a partition that stands still and says nothing | process stops |
 """
 
 import random
