@@ -130,4 +130,8 @@ async def stop(client: Any) -> None:
                 fetcher._fetch_task.cancel()  # noqa: SLF001 - see above
     finally:
         stopping.cancel()
-    stopping.result()
+    if not stopping.cancelled():
+        stopping.result()
+    elif hasattr(client, "_client"):
+        # A fetch that was cancelled under way ends aiokafka's own `stop` before its connections.
+        await client._client.close()  # noqa: SLF001 - see above
