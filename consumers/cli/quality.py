@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -17,8 +17,9 @@ from consumers.cli.output import Exit, console, fail, one_sentence, print_json, 
 from consumers.vendors import check as checking
 from consumers.vendors import codes_page
 from consumers.vendors.check import TYPES, Given, UnknownPolicy
+from schemas.policy import PolicyVersion, baseline
 from schemas.receipts import Issue, Receipt
-from streams.quality.codes import CODES, Code
+from streams.quality.codes import CODES, Code, texts
 
 app = typer.Typer(help="Quality control of what pharmacies submit.", no_args_is_help=True)
 app.command("silent")(silence.silent)
@@ -96,42 +97,48 @@ def check(  # noqa: PLR0917 - typer passes options by name
     with one_sentence():
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         given = checking.read(data, TYPES[type_])
-        receipts = asyncio.run(_receipts(given, moment, policy))
+        version = _version(policy)
+        receipts = asyncio.run(checking.check(given, moment, version))
     if as_json:
         print_json([json.loads(one.write()) for one in receipts])
     else:
-        _show_receipts(console(), given, receipts, language)
+        wording = (version or baseline("quality")).quality
+        _show_receipts(
+            console(), given, receipts, lambda code: getattr(texts(code, wording), language)
+        )
     raise typer.Exit(checking.worst(receipts))
 
 
-async def _receipts(given: list[Given], at: datetime, policy: str | None) -> list[Receipt]:
+def _version(policy: str | None) -> PolicyVersion | None:
     try:
-        version = None if policy is None else checking.policy_version(policy)
+        return None if policy is None else checking.policy_version(policy)
     except UnknownPolicy as error:
         fail(str(error), Exit.USAGE)
-    return await checking.check(given, at, version)
+        raise
 
 
 def _show_receipts(
-    screen: Console, given: Sequence[Given], receipts: Sequence[Receipt], language: Language
+    screen: Console,
+    given: Sequence[Given],
+    receipts: Sequence[Receipt],
+    said: Callable[[str], str],
 ) -> None:
     names = {name: short for short, name in TYPES.items()}
     for number, (one, receipt) in enumerate(zip(given, receipts, strict=True), 1):
         screen.print(f"{number}  {names.get(one.type, one.type)}: {receipt.outcome}", markup=False)
-        _show_issues(screen, receipt.issues, language)
+        _show_issues(screen, receipt.issues, said)
         for line in receipt.lines:
             score = "" if line.score is None else f", score {line.score}"
             version = "" if line.version is None else f", version {line.version}"
             screen.print(f"   {line.path or 'line'}: {line.outcome}{version}{score}", markup=False)
-            _show_issues(screen, line.issues, language)
+            _show_issues(screen, line.issues, said)
 
 
-def _show_issues(screen: Console, issues: Sequence[Issue], language: Language) -> None:
+def _show_issues(screen: Console, issues: Sequence[Issue], said: Callable[[str], str]) -> None:
     for issue in issues:
-        text = getattr(CODES[issue.code].texts, language)
         where = f" at {issue.path}" if issue.path else ""
         screen.print(f"   - {issue.severity} {issue.code}{where}", markup=False)
-        screen.print(f"     {text} {issue.hint or ''}", markup=False)
+        screen.print(f"     {said(issue.code)} {issue.hint or ''}", markup=False)
 
 
 def _named(wanted: list[str]) -> list[Code]:

@@ -12,7 +12,7 @@ from consumers.cli.main import app
 from consumers.vendors.check import Worst, check, read
 from consumers.vendors.testers import person
 from schemas.dispensation import REVOKE
-from schemas.policy import QualityPolicy, baseline
+from schemas.policy import QualityPolicy, Wording, baseline
 
 AT = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
 MOMENT = ("--at", "2026-03-10T10:00:00+01:00")
@@ -158,6 +158,16 @@ def test_the_policy_may_be_one_that_is_only_announced(tmp_path: Path) -> None:
     assert run(visit(line(units=6)))[0] == Worst.ACCEPTED
     assert run(visit(line(units=6)), "--policy", str(file))[0] == Worst.WARNED
     assert run(visit(line(units=6)), "--policy", "quality/1")[0] == Worst.ACCEPTED
+
+
+def test_the_words_are_those_of_the_policy(tmp_path: Path) -> None:
+    version = baseline("quality")
+    own = Wording(fr="Trop !", nl="Te veel!", de="Zu viel!", en="Too much!")
+    data = version.quality.model_copy(update={"texts": {"UNITS_IMPLAUSIBLE": own}})
+    file = tmp_path / "worded.json"
+    file.write_bytes(version.model_copy(update={"version": "quality/900", "data": data}).write())
+    options = ("--policy", str(file), "--language", "nl")
+    assert "Te veel!" in run(visit(line(units=900)), *options, as_text=True)[1]
 
 
 def test_the_time_decides_what_is_late() -> None:
