@@ -2,15 +2,17 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from infra.embedded.cluster import EmbeddedInfrastructure
 from infra.kafka import Fenced, Partition, producer, reader
-from infra.settings import Settings
+from infra.settings import Settings, load_settings
+from infra.topics import apply
 from streams.notary import leaf, notes, sequencer, tiles, tree
 from streams.notary.directory import LogDirectory
 from streams.notary.leaf import LOGGED
@@ -77,9 +79,19 @@ class Notary:
         return [leaf.decode(entry) for entry in entries]
 
 
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A broker whose topics nobody else reads: what is written here is no event."""
+    folder = tmp_path_factory.mktemp("notary")
+    with EmbeddedInfrastructure(folder) as running:
+        settings = load_settings(kafka_bootstrap=running.endpoints.kafka_bootstrap, data=folder)
+        asyncio.run(apply(settings))
+        yield settings
+
+
 @pytest.fixture
-def notary(topics_applied: Settings, tmp_path: Path, topic: str) -> Notary:
-    return Notary(topics_applied, tmp_path, f"{topic}.example/log")
+def notary(own_broker: Settings, tmp_path: Path, topic: str) -> Notary:
+    return Notary(own_broker, tmp_path, f"{topic}.example/log")
 
 
 async def publish(settings: Settings, count: int, *, name: str) -> None:

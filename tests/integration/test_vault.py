@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
-from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -172,10 +171,9 @@ async def _traced(single: Pool, call: Call, trace: Path) -> None:
 
 
 def _round_trips(trace: Path) -> int:
-    """How often the server was waited for: messages from it after messages of ours."""
+    """How often the server was waited for: once for each time that it says it is ready again."""
     lines = (line.split("\t") for line in trace.read_text().splitlines())
-    sides = [parts[1] for parts in lines if len(parts) > 1 and parts[1] in ("F", "B")]
-    return sum(pair == ("F", "B") for pair in pairwise(sides))
+    return sum(parts[1:2] == ["B"] and "ReadyForQuery" in parts for parts in lines)
 
 
 async def test_a_cached_secret_is_asked_for_again_after_sixty_seconds(connections: Pool) -> None:

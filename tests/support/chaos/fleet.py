@@ -71,7 +71,7 @@ class Fleet:
         self._stopping: set[int] = set()
         self.workers: dict[int, Worker] = {}
         self.arguments: dict[int, list[str]] = {}
-        """What the next start of a slot gets besides the stage's name."""
+        """What the starts of a slot get besides the stage's name; `--armed` the next one only."""
         self.restarts = 0
 
     async def start(self, slot: int, *arguments: str) -> None:
@@ -170,7 +170,9 @@ class Fleet:
 
     async def _spawn(self, slot: int) -> None:
         data = self._data(slot)
-        arguments, self.arguments[slot] = self.arguments[slot], []
+        arguments = self.arguments[slot]
+        # A worker that ends by itself on the way, fenced perhaps, comes back with its point.
+        self.arguments[slot] = [one for one in arguments if one != "--armed"]
         settings = self._settings.model_copy(update={"data": data, "metrics_port": 0})
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.chaos.worker", self._stage, *arguments),

@@ -15,6 +15,8 @@ from consumers.bench.result import Findings, Machine, Result
 from consumers.cli.bench import _command
 from consumers.cli.output import Exit
 
+DOCS = Path(__file__).parents[4] / "docs"
+FOLDER, PAGE = DOCS / "benchmarks", DOCS / "benchmarks.md"
 COMMIT = re.compile(r"[0-9a-f]{12}(-changed)?\Z")
 
 
@@ -96,9 +98,9 @@ def test_without_a_checkout_nothing_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_page_is_current_and_every_kept_result_names_commit_and_script() -> None:
-    assert kept.PAGE.read_text("utf-8") == kept.page(kept.FOLDER)
+    assert PAGE.read_text("utf-8") == kept.page(FOLDER)
     names = {bench.name for bench in BENCHES}
-    for one in kept.read_kept(kept.FOLDER):
+    for one in kept.read_kept(FOLDER):
         assert COMMIT.match(one.result.commit), one.result.bench
         assert one.script.startswith(f"dpp bench {one.result.bench}")
         assert one.result.bench in names

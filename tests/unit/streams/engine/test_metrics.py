@@ -12,6 +12,7 @@ DECLARED = {
 }
 LABELS = {"stage", "partition", "topic", "phase", "outcome", "reason", "error", "state", "source"}
 ENGINE = Path(metrics.__file__).parent
+PAGE = Path(__file__).parents[4] / "docs" / "operating" / "stages.md"
 
 
 @pytest.mark.parametrize("metric", DECLARED.values(), ids=DECLARED.keys())
@@ -23,8 +24,7 @@ def test_labels_are_of_the_fixed_set_and_start_with_the_stage(metric: MetricWrap
 
 @pytest.mark.parametrize("metric", DECLARED.values(), ids=DECLARED.keys())
 def test_every_metric_is_explained_to_operators(metric: MetricWrapperBase) -> None:
-    page = (ENGINE.parents[1] / "docs/operating/stages.md").read_text("utf-8")
-    assert f"| `{metric._name}` |" in page
+    assert f"| `{metric._name}` |" in PAGE.read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", DECLARED)
