@@ -6,7 +6,6 @@ note. A checkpoint is a note of three lines: origin, size in decimal, root in ba
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -244,11 +243,20 @@ def _name(name: str) -> str:
     return name
 
 
+def strict_base64(text: str) -> bytes:
+    """The bytes that a text in base64 stands for.
+
+    Raises:
+        ValueError: it is no base64, or not in the one form that these bytes have.
+    """
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise ValueError("not in its one form")
+    return raw
+
+
 def _decoded(text: str, what: str) -> bytes:
     try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise NoteInvalid(f"{what} is not base64") from None
-    if base64.b64encode(raw).decode() != text:
-        raise NoteInvalid(f"{what} is not base64 in its one form")
-    return raw
+        return strict_base64(text)
+    except ValueError:
+        raise NoteInvalid(f"{what} is not base64 in its one form") from None

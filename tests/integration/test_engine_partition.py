@@ -9,34 +9,22 @@ import pytest
 from infra.kafka import Fenced, Record
 from infra.settings import Settings
 from streams.engine.failure import FatalStageError
-from streams.engine.health import Health
 from streams.engine.partition import PartitionWorker
 from streams.engine.producer import PartitionWriter
 from streams.engine.restore import restore
 from streams.engine.stage import Output
 from streams.engine.tables import MemoryStore
 from tests.support.engine_stage import CountingStage, Counts, answers
-from tests.support.engine_world import new_stage, read_to_end, require_exact, submit, watching
+from tests.support.engine_world import (
+    lone_worker,
+    new_stage,
+    read_to_end,
+    require_exact,
+    submit,
+    watching,
+)
 
 pytestmark = pytest.mark.integration
-
-
-@asynccontextmanager
-async def _worker(
-    settings: Settings, stage: CountingStage
-) -> AsyncIterator[PartitionWorker[Counts, None]]:
-    async def seek(number: int, offset: int) -> None:
-        """There is no fetcher to move."""
-
-    settled = asyncio.Event()
-    settled.set()
-    worker: PartitionWorker[Counts, None] = PartitionWorker(
-        settings, stage, 0, health=Health(stage.name), seek=seek, settled=settled
-    )
-    try:
-        yield worker
-    finally:
-        await worker.close()
 
 
 async def _loaded(settings: Settings, count: int = 40) -> tuple[CountingStage, list[Record]]:
@@ -54,7 +42,7 @@ async def _require_visible(settings: Settings, stage: CountingStage, count: int)
 async def test_a_new_worker_resumes_exactly_after_the_last_transaction(settings: Settings) -> None:
     stage, records = await _loaded(settings)
     for upto in (7, 8, 25, 40):
-        async with _worker(settings, stage) as worker:
+        async with lone_worker(settings, stage) as worker:
             assert await worker.run_batch(records[:upto])
         await _require_visible(settings, stage, upto)
     assert await require_exact(settings, stage) == 40
@@ -62,7 +50,7 @@ async def test_a_new_worker_resumes_exactly_after_the_last_transaction(settings:
 
 async def test_the_restored_state_is_the_state_that_was_lived(settings: Settings) -> None:
     stage, records = await _loaded(settings)
-    async with _worker(settings, stage) as worker:
+    async with lone_worker(settings, stage) as worker:
         assert await worker.run_batch(records)
         lived = worker._live
         assert lived is not None
@@ -74,7 +62,7 @@ async def test_the_restored_state_is_the_state_that_was_lived(settings: Settings
 
 async def test_gaps_of_the_fetcher_are_read_from_the_broker(settings: Settings) -> None:
     stage, records = await _loaded(settings)
-    async with _worker(settings, stage) as worker:
+    async with lone_worker(settings, stage) as worker:
         assert await worker.run_batch(records[5:9])
         assert await worker.run_batch(records[30:])
     assert await require_exact(settings, stage) == 40
@@ -82,11 +70,11 @@ async def test_gaps_of_the_fetcher_are_read_from_the_broker(settings: Settings) 
 
 async def test_what_a_dead_writer_left_open_is_never_visible(settings: Settings) -> None:
     stage, records = await _loaded(settings)
-    async with _worker(settings, stage) as worker:
+    async with lone_worker(settings, stage) as worker:
         assert await worker.run_batch(records[:10])
     async with _writer(settings, stage) as dead:
         await _write_without_commit(dead, answers(stage, records)[20:])
-        async with _worker(settings, stage) as worker:
+        async with lone_worker(settings, stage) as worker:
             assert await worker.run_batch(records)
         assert await require_exact(settings, stage) == 40
 
@@ -107,7 +95,7 @@ async def test_a_zombie_stops_and_writes_nothing_beside_the_partitions_new_owner
     settings: Settings,
 ) -> None:
     stage, records = await _loaded(settings)
-    async with _worker(settings, stage) as zombie, _worker(settings, stage) as owner:
+    async with lone_worker(settings, stage) as zombie, lone_worker(settings, stage) as owner:
         assert await zombie.run_batch(records[:10])
         assert await owner.run_batch(records[:20])
         with pytest.raises(FatalStageError, match="written by another process"):
@@ -121,12 +109,12 @@ async def test_two_workers_that_both_believe_to_own_a_partition_double_nothing(
     settings: Settings,
 ) -> None:
     stage, records = await _loaded(settings)
-    async with _worker(settings, stage) as one, _worker(settings, stage) as other:
+    async with lone_worker(settings, stage) as one, lone_worker(settings, stage) as other:
         ended = await asyncio.gather(
             *(_in_steps(worker, records) for worker in (one, other)), return_exceptions=True
         )
     assert all(isinstance(found, FatalStageError | None) for found in ended), ended
-    async with _worker(settings, stage) as worker:
+    async with lone_worker(settings, stage) as worker:
         assert await worker.run_batch(records)
     assert await require_exact(settings, stage) == 40
 

@@ -1,10 +1,8 @@
 """State on disk and the real broker: what is restored from where, and what is not trusted."""
 
-import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +10,13 @@ import pytest
 
 from infra.kafka import Record
 from infra.settings import Settings
-from streams.engine.health import Health
-from streams.engine.partition import PartitionWorker
 from streams.engine.restore import restore
 from streams.engine.store import _META, RocksStore, open_store
 from streams.engine.tables import MemoryStore
-from tests.support.engine_stage import CountingStage, Counts
-from tests.support.engine_world import new_stage, read_to_end, require_exact, submit
+from tests.support.engine_stage import CountingStage
+from tests.support.engine_world import lone_worker, new_stage, read_to_end, require_exact, submit
 
 pytestmark = pytest.mark.integration
-
-
-@asynccontextmanager
-async def _worker(
-    settings: Settings, stage: CountingStage
-) -> AsyncIterator[PartitionWorker[Counts, None]]:
-    async def seek(number: int, offset: int) -> None:
-        """There is no fetcher to move."""
-
-    settled = asyncio.Event()
-    settled.set()
-    worker: PartitionWorker[Counts, None] = PartitionWorker(
-        settings, stage, 0, health=Health(stage.name), seek=seek, settled=settled
-    )
-    try:
-        yield worker
-    finally:
-        await worker.close()
 
 
 async def _half_answered(settings: Settings) -> tuple[CountingStage, list[Record]]:
@@ -46,7 +24,7 @@ async def _half_answered(settings: Settings) -> tuple[CountingStage, list[Record
     stage = await new_stage(settings)
     await submit(settings, stage, range(40))
     records = (await read_to_end(settings, stage.submitted))[0]
-    async with _worker(settings, stage) as worker:
+    async with lone_worker(settings, stage) as worker:
         assert await worker.run_batch(records[:20])
     return stage, records
 
@@ -75,7 +53,7 @@ async def test_a_store_has_what_was_committed_and_the_log_has_the_rest(settings:
     _, digest = await _from_nothing(settings, stage)
     assert await _restored(settings, stage) == (0, digest)
     kept = _folder(settings, stage).rename(_folder(settings, stage).with_name("earlier"))
-    async with _worker(settings, stage) as worker:
+    async with lone_worker(settings, stage) as worker:
         assert await worker.run_batch(records)
     shutil.rmtree(_folder(settings, stage))
     kept.rename(_folder(settings, stage))
@@ -132,7 +110,7 @@ async def test_a_store_that_cannot_be_trusted_is_set_aside_and_rebuilt(
     stage, records = await _half_answered(settings)
     folder = _folder(settings, stage)
     spoil(folder)
-    async with _worker(settings, stage) as worker:
+    async with lone_worker(settings, stage) as worker:
         assert await worker.run_batch(records)
     assert [one.name for one in folder.glob("aside-*")] == [f"aside-1-{reason}"]
     _, digest = await _from_nothing(settings, stage)
@@ -147,11 +125,11 @@ async def test_the_store_of_another_stage_in_its_place_is_not_used(
     new = await new_stage(settings)
     await submit(settings, new, range(100, 140))
     records = (await read_to_end(settings, new.submitted))[0]
-    async with _worker(settings, new) as worker:
+    async with lone_worker(settings, new) as worker:
         assert await worker.run_batch(records)
     _folder(settings, new).parent.rename(settings.data / f"{new.name}-own")
     _folder(settings, old).parent.rename(_folder(settings, new).parent)
-    async with _worker(settings, new) as worker:
+    async with lone_worker(settings, new) as worker:
         assert await worker.run_batch([])
     assert [one.name for one in _folder(settings, new).glob("aside-*")] == ["aside-1-foreign"]
     assert await require_exact(settings, new) == 40

@@ -26,8 +26,10 @@ from infra.kafka import (
 from infra.settings import Settings
 from infra.topics import apply
 from schemas.topics import FOREVER, Topic
+from streams.engine.health import Health
+from streams.engine.partition import PartitionWorker
 from streams.engine.stage import Output
-from tests.support.engine_stage import CountingStage, answers, good
+from tests.support.engine_stage import CountingStage, Counts, answers, good
 
 WAIT_SECONDS = 60.0
 """Of one wait, far above what it takes: a busy machine must not fail a test."""
@@ -221,3 +223,23 @@ async def submit_odd_header(settings: Settings, stage: CountingStage, name: byte
         await (await client.send_batch(batch, stage.submitted, partition=0))
     finally:
         await client.stop()
+
+
+@asynccontextmanager
+async def lone_worker(
+    settings: Settings, stage: CountingStage
+) -> AsyncIterator[PartitionWorker[Counts, None]]:
+    """The worker of partition 0, without a group and without a fetcher."""
+
+    async def seek(number: int, offset: int) -> None:
+        """There is no fetcher to move."""
+
+    settled = asyncio.Event()
+    settled.set()
+    worker: PartitionWorker[Counts, None] = PartitionWorker(
+        settings, stage, 0, health=Health(stage.name), seek=seek, settled=settled
+    )
+    try:
+        yield worker
+    finally:
+        await worker.close()
