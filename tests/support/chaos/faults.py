@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 from tests.support.chaos.campaign import Campaign, Fault
+from tests.support.chaos.fleet import Worker
 from tests.support.chaos.points import ARM, POINTS
 from tests.support.chaos.worker import SESSION_MS
 
@@ -26,25 +27,46 @@ async def kill_at(point: str, campaign: Campaign) -> None:
     await fleet.holding(0)
     for _ in range(campaign.scale.runs):
         await campaign.calm()
+        await campaign.recovered(await _killed_at(point, campaign))
+
+
+async def _killed_at(point: str, campaign: Campaign) -> float:
+    """Arms workers until one has killed itself; one that was fenced or left before is no kill."""
+    fleet = campaign.fleet
+    while True:
+        # Before it holds a partition, a worker may not know the signal yet and die of that.
+        await fleet.holding(0)
         doomed = fleet.workers[0]
         fleet.arguments[0] = _deadly(point, campaign)
         doomed.send(ARM)
-        await campaign.recovered(await fleet.killed(0, doomed))
+        ended = await fleet.ended(doomed)
+        if doomed.killed:
+            return ended
+        await fleet.replaced(0, doomed)
 
 
 async def kill_restoring(campaign: Campaign) -> None:
     """A worker that restores from nothing kills itself meanwhile; the next one takes over."""
-    fleet, point = campaign.fleet, "during restore"
     await _loaded(campaign, 1)
     for _ in range(campaign.scale.runs):
         await campaign.calm()
-        hit = fleet.workers[0]
-        fleet.arguments[0] = [*_deadly(point, campaign), "--armed"]
-        hit.send(signal.SIGKILL)
-        await fleet.killed(0, hit)
-        fleet.forget(0)
-        await fleet.replaced(0, hit)
-        await campaign.recovered(await fleet.killed(0, fleet.workers[0]))
+        while not (doomed := await _emptied(campaign)).killed:
+            pass
+        await campaign.recovered(doomed.ended_at)
+
+
+async def _emptied(campaign: Campaign) -> Worker:
+    """Kills a worker, takes its disk, and waits until the next one has ended too."""
+    fleet = campaign.fleet
+    hit = fleet.workers[0]
+    fleet.arguments[0] = [*_deadly("during restore", campaign), "--armed"]
+    hit.send(signal.SIGKILL)
+    await fleet.ended(hit)
+    fleet.forget(0)
+    await fleet.replaced(0, hit)
+    doomed = fleet.workers[0]
+    await fleet.ended(doomed)
+    return doomed
 
 
 def _deadly(point: str, campaign: Campaign) -> list[str]:

@@ -55,6 +55,11 @@ class Worker:
             self.process.send_signal(number)
 
     @property
+    def killed(self) -> bool:
+        """It ended by SIGKILL, its own or the suite's."""
+        return self.process.returncode == -signal.SIGKILL
+
+    @property
     def last_words(self) -> str:
         """The end of its log."""
         return self.log.read_text("utf-8", "replace")[-3_000:]
@@ -94,21 +99,17 @@ class Fleet:
                     self.check()
                     await asyncio.sleep(0.02)
 
-    async def killed(self, slot: int, at: Worker) -> float:
-        """Waits until a worker of a slot has killed itself; when that was.
+    async def ended(self, at: Worker) -> float:
+        """Waits until a worker has ended, and tells when that was (monotonic).
 
         Raises:
             TimeoutError: it goes on, after `WAIT_SECONDS`.
+            WorkerBroke: nothing that was done to it explains the end.
         """
         async with asyncio.timeout(WAIT_SECONDS):
             while at.ended_at == 0.0:
                 self.check()
                 await asyncio.sleep(0.01)
-        if at.process.returncode != -signal.SIGKILL:
-            code = at.process.returncode
-            raise WorkerBroke(
-                f"{self._stage}/{slot} was to be killed but ended with {code}: {at.last_words}"
-            )
         return at.ended_at
 
     async def replaced(self, slot: int, hit: Worker) -> None:
