@@ -7,6 +7,7 @@ from typing import Final
 from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
+from consumers.api.coalescing import Coalesced
 from consumers.api.follower import Follower
 from consumers.api.ports import Appended, Header, PositionTimeout
 from consumers.api.store import PostgresStore
@@ -27,7 +28,7 @@ class KafkaLog:
         self, producer: Producer, reader: PartitionReader, counts: Mapping[str, int]
     ) -> None:
         self._producer = producer
-        self._reader = reader
+        self._ends = Coalesced(reader.end_offsets)
         self._counts = counts
 
     async def append(
@@ -39,9 +40,9 @@ class KafkaLog:
         return Appended(ack.partition, ack.offset)
 
     async def stable_ends(self, topic: str, partitions: Collection[int]) -> Mapping[int, int]:
-        """Last stable offsets as of now."""
+        """Last stable offsets as of now; readers who ask at the same time share one question."""
         wanted = [Partition(topic, number) for number in partitions]
-        found = await self._reader.end_offsets(wanted)
+        found = await self._ends.ends(wanted)
         return {one.partition: offset for one, offset in found.items()}
 
     def partition_of(self, topic: str, key: bytes) -> int:
