@@ -67,12 +67,20 @@ _HISTORY: Final = sql.SQL(
     " FROM history_v1.dispensation AS d"
     " WHERE {who} AND delivered_month >= %(first)s AND delivered_month <= %(last)s"
     " AND delivered_at >= %(start)s AND delivered_at < %(end)s{and_more}"
-    " ORDER BY delivered_at DESC, pharmacy, dguid, version LIMIT %(limit)s"
+    " ORDER BY {order} LIMIT %(limit)s"
 )
+_LATEST_FIRST: Final = sql.SQL("delivered_at DESC, pharmacy, dguid, version")
+_OLDEST_FIRST: Final = sql.SQL("delivered_at, pharmacy DESC, dguid DESC, version DESC")
+"""The same order backwards, so that the same index serves it."""
 _AFTER: Final = sql.SQL(
     " AND delivered_at <= %(after_at)s AND (delivered_at < %(after_at)s OR"
     " (pharmacy, dguid, version) > (%(after_pharmacy)s, %(after_dguid)s, %(after_version)s))"
 )
+_AFTER_OLDEST: Final = sql.SQL(
+    " AND delivered_at >= %(after_at)s AND (delivered_at > %(after_at)s OR"
+    " (pharmacy, dguid, version) < (%(after_pharmacy)s, %(after_dguid)s, %(after_version)s))"
+)
+_ONE_LINE: Final = sql.SQL(" AND dguid = %(dguid)s")
 _CURRENT: Final = sql.SQL(" AND superseded_position IS NULL AND status <> 'revoked'")
 _AS_OF: Final = sql.SQL(
     " AND EXISTS (SELECT FROM unnest(%(partitions)s::int[], %(positions)s::bigint[])"
@@ -96,8 +104,12 @@ async def history(
     after: HistoryKey | None = None,
     as_of: Cut | None = None,
     versions: Versions = "current",
+    dguid: str | None = None,
+    oldest_first: bool = False,
 ) -> list[HistoryRow]:
     """A subject's lines delivered in [start, end), latest first, at most `limit` after `after`.
+
+    With `dguid` only that line; with `oldest_first` in the opposite order.
 
     `current` shows what stands and leaves revoked lines out; `all` shows every version, the
     revocations too. `as_of` answers as if the log ended at that cut; a partition that it does not
@@ -113,6 +125,8 @@ async def history(
         after=after,
         as_of=as_of,
         versions=versions,
+        dguid=dguid,
+        oldest_first=oldest_first,
     )
 
 
@@ -150,6 +164,8 @@ async def _page(
     after: HistoryKey | None,
     as_of: Cut | None,
     versions: Versions,
+    dguid: str | None = None,
+    oldest_first: bool = False,
 ) -> list[HistoryRow]:
     values: dict[str, Any] = {"who": who[1], "start": start, "end": end, "limit": limit}
     # Told in months too, so that other partitions are not even opened.
@@ -168,8 +184,12 @@ async def _page(
             "after_dguid": after.dguid,
             "after_version": after.version,
         }
-        more.append(_AFTER)
-    query = _HISTORY.format(who=who[0], and_more=sql.Composed(more))
+        more.append(_AFTER_OLDEST if oldest_first else _AFTER)
+    if dguid is not None:
+        values["dguid"] = dguid
+        more.append(_ONE_LINE)
+    order = _OLDEST_FIRST if oldest_first else _LATEST_FIRST
+    query = _HISTORY.format(who=who[0], and_more=sql.Composed(more), order=order)
     async with connection.cursor(row_factory=kwargs_row(_history_row)) as cursor:
         await cursor.execute(query, values)
         return await cursor.fetchall()

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from schemas.identifiers import Guid
 from schemas.model import Base64Url, Instant, Model, Pseudonym, ShortText
 
 ACCESS_DECIDED: Final = "be.dpp.access.decided.v1"
@@ -62,6 +63,10 @@ class RequestParameters(Model):
     limit: Annotated[int, Field(ge=1)] | None = None
     cursor: bool = False
     motivation: ShortText | None = None
+    asked: Window | None = None
+    """The part of `window` that was asked for, if not all of it."""
+    dguid: Guid | None = None
+    """The one line that was asked for."""
 
 
 class AccessDecided(Model):

@@ -10,6 +10,7 @@ REVISIONS: Final[Mapping[str, int]] = MappingProxyType(
         "be.dpp.dispensation.register.v1": 2,
         "be.dpp.policy.registered.v1": 2,
         "be.dpp.sealed.line-content.v1": 2,
+        "be.dpp.sealed.request-parameters.v1": 2,
     }
 )
 

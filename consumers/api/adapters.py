@@ -1,6 +1,7 @@
 """The ports over Kafka and Postgres; the broadcast tables are a port as they are."""
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
@@ -19,6 +20,7 @@ from schemas.partitioning import partition_for
 from schemas.topics import SUBJECT_REGISTERED
 
 READY_SECONDS: Final = 3.0
+RECENT_SECONDS: Final = 1.0
 
 
 class KafkaLog:
@@ -30,6 +32,7 @@ class KafkaLog:
         self._producer = producer
         self._ends = Coalesced(reader.end_offsets)
         self._counts = counts
+        self._recent: dict[str, tuple[float, Mapping[int, int]]] = {}
 
     async def append(
         self, topic: str, *, key: bytes, headers: Sequence[Header], value: bytes
@@ -44,6 +47,15 @@ class KafkaLog:
         wanted = [Partition(topic, number) for number in partitions]
         found = await self._ends.ends(wanted)
         return {one.partition: offset for one, offset in found.items()}
+
+    async def recent_ends(self, topic: str) -> Mapping[int, int]:
+        """Last stable offsets, asked for at most once a second."""
+        asked_at, ends = self._recent.get(topic, (float("-inf"), {}))
+        now = time.monotonic()
+        if now - asked_at >= RECENT_SECONDS:
+            ends = await self.stable_ends(topic, self.partitions(topic))
+            self._recent[topic] = (now, ends)
+        return ends
 
     def partition_of(self, topic: str, key: bytes) -> int:
         """The partition of a key."""

@@ -44,6 +44,10 @@ class Log(Protocol):
         """The last stable offset of each partition, as of now."""
         ...
 
+    async def recent_ends(self, topic: str) -> Mapping[int, int]:
+        """The last stable offset of every partition, as of at most a second ago."""
+        ...
+
     def partition_of(self, topic: str, key: bytes) -> int:
         """The partition of a key (murmur2)."""
         ...
@@ -88,8 +92,10 @@ class Store(Protocol):
         limit: int,
         after: SortKey | None,
         as_of: Mapping[int, int],
+        dguid: str | None = None,
+        oldest_first: bool = False,
     ) -> Sequence[HistoryRow]:
-        """A subject's current lines, newest first."""
+        """A subject's current lines, newest first unless told otherwise; with `dguid` only that."""
         ...
 
     async def own_lines(

@@ -7,9 +7,9 @@ event, answer. A refusal takes the same steps on a subject that nobody is.
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
@@ -39,12 +39,34 @@ _NOBODY: Final = "the subject that refusals are fetched for"
 
 
 @dataclass(frozen=True, slots=True)
+class Narrow:
+    """What a reader asks for of all that they may see; it never widens what is permitted."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    dguid: str | None = None
+    oldest_first: bool = False
+
+    @property
+    def question(self) -> str:
+        """The same text for the same question, to which a cursor is bound."""
+        parts = (self.start, self.end, self.dguid, self.oldest_first or None)
+        return ":".join("" if one is None else str(one) for one in parts).rstrip(":")
+
+    def within(self, start: datetime, end: datetime) -> Window:
+        """The part of [start, end) that is asked for; it may be empty."""
+        latest = min(end, self.end or end)
+        return Window(start=min(max(start, self.start or start), latest), end=latest)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Which part of an answer is wanted."""
 
     endpoint: str
     limit: int
     cursor: str | None = None
+    narrow: Narrow = field(default_factory=Narrow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +161,8 @@ async def read_history(
     Raises:
         Problem: 400, the cursor is not one of this reader and subject.
     """
-    book = CursorBook(await deps.vault.root_key("cursor"), caller.pseudonym, f"history:{subject}")
+    question = f"history:{subject}:{page.narrow.question}".rstrip(":")
+    book = CursorBook(await deps.vault.root_key("cursor"), caller.pseudonym, question)
     mark = book.open(page.cursor) if page.cursor else None
     now = deps.clock()
     with step("decide"):
@@ -152,6 +175,7 @@ async def read_history(
     positions = mark.positions if mark else history_positions(deps)
     cut = _Cut(positions, mark.after if mark else None, now)
     rows, opened = await _fetch(deps, subject, outcome, page, cut)
+    behind = await _behind(deps, positions)
     used = (*settled, *_history_used(positions))
     decision = Decision(
         caller=caller,
@@ -168,8 +192,13 @@ async def read_history(
     )
     if isinstance(outcome, Deny):
         return SubjectRead(decision, None)
-    answer = _answer(deps, decision, outcome, opened, _next(book, rows, page, positions, now))
-    return SubjectRead(decision, answer)
+    following = _next(book, rows, page, positions, now)
+    return SubjectRead(decision, _answer(deps, decision, outcome, opened, following, behind=behind))
+
+
+async def _behind(deps: Dependencies, positions: Mapping[int, int]) -> int:
+    ends = await deps.log.recent_ends(DISPENSATION_RECORDED.name)
+    return sum(max(0, end - positions.get(one, 0)) for one, end in ends.items())
 
 
 async def _fetch(
@@ -182,13 +211,17 @@ async def _fetch(
     """The rows of a permit; a refusal asks the same of a subject that nobody is."""
     with step("fetch"):
         permit = outcome if isinstance(outcome, Permit) else None
+        bounds = (permit.window_start, permit.window_end) if permit else (cut.now, cut.now)
+        asked = page.narrow.within(*bounds)
         rows = await deps.store.history(
             subject=subject if permit else await _nobody(deps),
-            start=permit.window_start if permit else cut.now,
-            end=permit.window_end if permit else cut.now,
+            start=asked.start,
+            end=asked.end,
             limit=page.limit + 1,
             after=cut.after,
             as_of=cut.positions,
+            dguid=page.narrow.dguid,
+            oldest_first=page.narrow.oldest_first,
         )
     with step("open"):
         return rows, await open_rows(deps.vault, rows[: page.limit])
@@ -225,6 +258,7 @@ async def read_own_lines(
                 as_of=positions,
             )
     opened = await open_rows(deps.vault, rows[: page.limit])
+    behind = await _behind(deps, positions)
     decision = Decision(
         caller=caller,
         purpose="own_lines",
@@ -240,7 +274,8 @@ async def read_own_lines(
         await audit.record(deps, [decision, *_per_subject(decision, opened)])
     if isinstance(outcome, Deny):
         raise Problem(403, "access-refused")
-    return _answer(deps, decision, outcome, opened, _next(book, rows, page, positions, now))
+    following = _next(book, rows, page, positions, now)
+    return _answer(deps, decision, outcome, opened, following, behind=behind)
 
 
 def _per_subject(whole: Decision, opened: Opened) -> list[Decision]:
@@ -285,11 +320,15 @@ async def answer_history(
 
 def _parameters(page: Page, outcome: Permit | Deny) -> RequestParameters:
     permit = outcome if isinstance(outcome, Permit) else None
+    window = Window(start=permit.window_start, end=permit.window_end) if permit else None
+    asked = page.narrow.within(window.start, window.end) if window else None
     return RequestParameters(
         endpoint=page.endpoint,
-        window=Window(start=permit.window_start, end=permit.window_end) if permit else None,
+        window=window,
         limit=page.limit,
         cursor=page.cursor is not None,
+        asked=asked if asked != window else None,
+        dguid=page.narrow.dguid,
     )
 
 
@@ -316,7 +355,13 @@ def _next(
 
 
 def _answer(
-    deps: Dependencies, decision: Decision, permit: Permit, opened: Opened, following: str | None
+    deps: Dependencies,
+    decision: Decision,
+    permit: Permit,
+    opened: Opened,
+    following: str | None,
+    *,
+    behind: int,
 ) -> HistoryAnswer:
     return HistoryAnswer(
         lines=show(opened.lines, permit.fields, deps.products),
@@ -326,4 +371,5 @@ def _answer(
         as_of=decision.decided_at,
         policy_version=decision.policy_version,
         positions=decision.positions,
+        behind=behind,
     )

@@ -33,8 +33,10 @@ class PostgresStore:
         limit: int,
         after: SortKey | None,
         as_of: Mapping[int, int],
+        dguid: str | None = None,
+        oldest_first: bool = False,
     ) -> list[queries.HistoryRow]:
-        """A subject's current lines, newest first."""
+        """A subject's current lines, newest first unless told otherwise."""
         async with self._pool.connection() as connection:
             return await queries.history(
                 connection,
@@ -44,6 +46,8 @@ class PostgresStore:
                 limit=limit,
                 after=_key(after),
                 as_of=as_of,
+                dguid=dguid,
+                oldest_first=oldest_first,
             )
 
     async def own_lines(

@@ -80,6 +80,8 @@ class HistoryAnswer(BaseModel):
     as_of: datetime
     policy_version: str
     positions: tuple[PositionUsed, ...]
+    behind: int = 0
+    """Records of all patients that were in the log and not in this answer's positions yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,9 @@ class FakeLog:
             raise Down
         return dict.fromkeys(partitions, self.end)
 
+    async def recent_ends(self, topic: str) -> Mapping[int, int]:
+        return dict.fromkeys(range(PARTITIONS), self.end)
+
     def partition_of(self, topic: str, key: bytes) -> int:
         return partition_for(key, PARTITIONS)
 
@@ -164,6 +167,8 @@ class FakeStore:
         limit: int,
         after: SortKey | None,
         as_of: Mapping[int, int],
+        dguid: str | None = None,
+        oldest_first: bool = False,
     ) -> list[HistoryRow]:
         self.trace.append("history")
         self.asked.append(subject)
@@ -173,8 +178,9 @@ class FakeStore:
             if r.subject == subject
             and start <= r.delivered_at < end
             and r.offset < as_of[r.partition]
+            and dguid in (None, r.dguid)
         ]
-        return _page(rows, after, limit)
+        return _page(rows, after, limit, oldest_first=oldest_first)
 
     async def own_lines(
         self,
@@ -230,14 +236,16 @@ class FakeStore:
         return rows[:limit]
 
 
-def _page(rows: list[HistoryRow], after: SortKey | None, limit: int) -> list[HistoryRow]:
+def _page(
+    rows: list[HistoryRow], after: SortKey | None, limit: int, *, oldest_first: bool = False
+) -> list[HistoryRow]:
     def key(row: HistoryRow) -> tuple[float, str, str, int]:
         return (-row.delivered_at.timestamp(), row.pharmacy, row.dguid, row.version)
 
-    ordered = sorted(rows, key=key)
+    ordered = sorted(rows, key=key, reverse=oldest_first)
     if after is not None:
         mark = (-after.at.timestamp(), *after.parts, after.number)
-        ordered = [row for row in ordered if key(row) > mark]
+        ordered = [row for row in ordered if (key(row) < mark if oldest_first else key(row) > mark)]
     return ordered[:limit]
 
 
