@@ -249,8 +249,8 @@ def consumer(
 class PartitionReader:
     """Reads chosen partitions by offset, without a group; positions move past control records.
 
-    Ends of a log that is being read are asked on a connection of their own: a broker answers the
-    requests of one connection in order, so they would wait behind a fetch that waits for records.
+    What is asked while a log is being read goes over a connection of its own: a broker answers the
+    requests of one connection in order, so it would wait behind a fetch that waits for records.
     """
 
     def __init__(self, settings: Settings, client: Any, asking: "_Asking") -> None:
@@ -270,9 +270,10 @@ class PartitionReader:
         Raises:
             BrokerRefused: there is no such topic.
         """
+        client = await self._free()
         with translated(self._settings):
             # The public calls answer from a cache that knows no topic before it is assigned.
-            cluster = await self._client._client.fetch_all_metadata()  # noqa: SLF001 - see above
+            cluster = await client._client.fetch_all_metadata()  # noqa: SLF001 - see above
         found = cluster.partitions_for_topic(topic)
         if not found:
             raise BrokerRefused(
@@ -341,8 +342,9 @@ class PartitionReader:
     async def end_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Last stable offsets: a reader whose position is there has passed all that is decided."""
         wanted = [TopicPartition(*one) for one in partitions]
-        client = await self._asking.client() if self._assigned else self._client
+        client = await self._free()
         with translated(self._settings):
+            await _introduce(client, wanted)
             found = await client.end_offsets(wanted)
         return {Partition(*one): int(offset) for one, offset in found.items()}
 
@@ -354,9 +356,21 @@ class PartitionReader:
     async def beginning_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """First offsets that are still in the log."""
         wanted = [TopicPartition(*one) for one in partitions]
+        client = await self._free()
         with translated(self._settings):
-            found = await self._client.beginning_offsets(wanted)
+            await _introduce(client, wanted)
+            found = await client.beginning_offsets(wanted)
         return {Partition(*one): int(offset) for one, offset in found.items()}
+
+    async def _free(self) -> Any:
+        """A client whose connection no fetch occupies."""
+        return await self._asking.client() if self._assigned else self._client
+
+
+async def _introduce(client: Any, partitions: Iterable[Any]) -> None:
+    """Makes a client learn where all these lie at once: by itself it learns topic after topic."""
+    inner = client._client  # noqa: SLF001 - the public calls know no list of topics
+    await asyncio.gather(*(inner.add_topic(topic) for topic in {one.topic for one in partitions}))
 
 
 @asynccontextmanager
