@@ -7,8 +7,10 @@ reaches its limit, so that a lost notification costs time but never an answer.
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
 
 import psycopg
 import structlog
@@ -21,6 +23,10 @@ QUIET_SECONDS: Final = 10.0
 """Without a notification for so long, the positions are read to see that the line still stands."""
 RECONNECT_SECONDS: Final = (0.1, 3.0)
 LAST_LOOK_SECONDS: Final = 1.0
+NEVER_STALE: Final = frozenset({"access_state"})
+"""Projections of which nobody may be given a stale answer: a withdrawal would go unseen."""
+Otherwise = Literal["error", "stale"]
+"""What a caller wants if the position is not reached in time."""
 _log = structlog.get_logger(__name__)
 
 
@@ -41,6 +47,14 @@ class PositionTimeout(Exception):
             f"up to {reached}, not yet {position}: try again, and look at its health."
         )
         self.reached = reached
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where a projection stands, by partition; `complete` if that is all that was waited for."""
+
+    positions: Mapping[int, int]
+    complete: bool
 
 
 class PositionWaiter:
@@ -79,6 +93,11 @@ class PositionWaiter:
                 await self._task
             self._task = None
 
+    @property
+    def waits(self) -> int:
+        """How many are waiting now."""
+        return sum(map(len, self._waiting.values()))
+
     def current(self, projection: str, topic: str, partition: int) -> int:
         """How far the projection is, as far as is known here; 0 before the first news."""
         return self._reached.get(Tracked(projection, topic, partition), 0)
@@ -96,32 +115,56 @@ class PositionWaiter:
         Raises:
             PositionTimeout: not within `timeout` seconds.
         """
-        tracked = Tracked(projection, topic, partition)
-        reached = self._reached.get(tracked, 0)
-        if reached >= position:
-            return reached
+        found = await self.reach(projection, topic, {partition: position}, timeout)
+        return found.positions[partition]
+
+    async def reach(
+        self,
+        projection: str,
+        topic: str,
+        wanted: Mapping[int, int],
+        timeout: float,  # noqa: ASYNC109 - the limit includes a last look at the database
+        otherwise: Otherwise = "error",
+    ) -> Reached:
+        """Waits for positions of several partitions, all within one limit.
+
+        Raises:
+            PositionTimeout: not within `timeout` seconds, and `otherwise` is not `stale`.
+            ValueError: a stale answer is wanted of a projection that never gives one.
+        """
+        if otherwise == "stale" and projection in NEVER_STALE:
+            raise ValueError(f"a stale answer of {projection} is never given")
+        tracked = {one: Tracked(projection, topic, one) for one in wanted}
+        try:
+            async with asyncio.timeout(timeout):
+                for one, position in wanted.items():
+                    await self._arrival(tracked[one], position)
+        except TimeoutError:
+            await self._last_look()
+        found = {one: self._reached.get(tracked[one], 0) for one in wanted}
+        late = [one for one, position in wanted.items() if found[one] < position]
+        if late and otherwise == "error":
+            raise PositionTimeout(tracked[late[0]], wanted[late[0]], found[late[0]])
+        return Reached(found, not late)
+
+    async def _arrival(self, tracked: Tracked, position: int) -> None:
+        if self._reached.get(tracked, 0) >= position:
+            return
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         entry = (position, future)
         self._waiting[tracked].add(entry)
         try:
-            async with asyncio.timeout(timeout):
-                return await future
-        except TimeoutError:
-            return await self._last_look(tracked, position)
+            await future
         finally:
             self._waiting[tracked].discard(entry)
 
-    async def _last_look(self, tracked: Tracked, position: int) -> int:
+    async def _last_look(self) -> None:
         with suppress(psycopg.Error, PoolTimeout, TimeoutError):
             async with (
                 asyncio.timeout(LAST_LOOK_SECONDS),
                 self._pool.connection() as connection,
             ):
                 await self._read(connection)
-        reached = self._reached.get(tracked, 0)
-        if reached < position:
-            raise PositionTimeout(tracked, position, reached)
-        return reached
 
     async def _listen(self, listening: asyncio.Event) -> None:
         delay = RECONNECT_SECONDS[0]
