@@ -17,9 +17,10 @@ MAX_DEAD_LETTER_BYTES: Final = MAX_OUTPUT_BYTES + 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The outputs of a submission; `error` is why it could not be decided, if it could not."""
+    """The outputs of a submission, `size` bytes; `error` is why it could not be decided, if so."""
 
     outputs: tuple[Output, ...]
+    size: int
     error: Exception | None = None
 
 
@@ -34,22 +35,23 @@ def answer(
     """
     try:
         made = stage.decide(state, submission, gathered)
-        _check(stage, submission, made)
+        size = _checked(stage, submission, made)
     except StateUnreadable:
         raise
     except Exception as error:  # noqa: BLE001 - content must not stop the partition
         made = stage.undecidable(submission, type(error).__name__)
-        _check(stage, submission, made)
-        return Answered(made, error)
-    return Answered(made)
+        return Answered(made, _checked(stage, submission, made), error)
+    return Answered(made, size)
 
 
-def _check(
+def _checked(
     stage: Stage[State, Gathered], submission: Submission, outputs: Sequence[Output]
-) -> None:
+) -> int:
+    """The bytes of the outputs, which are as they must be."""
     check_outputs(submission, outputs, stage.receipts)
-    for output in outputs:
-        size = encoded_size(output)
+    sizes = [encoded_size(output) for output in outputs]
+    for output, size in zip(outputs, sizes, strict=True):
         # A dead letter may exceed a fact's limit.
         if size > MAX_DEAD_LETTER_BYTES:
             raise OutputTooLarge(f"an output for {output.topic} would take {size} bytes")
+    return sum(sizes)

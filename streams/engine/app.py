@@ -6,13 +6,15 @@ Callbacks of the group do no I/O: they only say which partitions are here and st
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic
 
+from infra.kafka import Record
 from infra.settings import Settings
 from streams.engine.failure import FatalStageError, place_of
 from streams.engine.health import Health
+from streams.engine.inbox import InFlight, size_of
 from streams.engine.lag import Lag, Watchdog
 from streams.engine.partition import PartitionWorker
 from streams.engine.stage import Gathered, Stage, State
@@ -20,6 +22,7 @@ from streams.engine.transport import PassThrough, StageApp
 
 log = logging.getLogger(__name__)
 _DRAIN_SECONDS = 20.0
+_LAST_SECONDS = 5.0
 
 
 class Workers(Generic[State, Gathered]):
@@ -32,6 +35,7 @@ class Workers(Generic[State, Gathered]):
         self._workers: dict[int, PartitionWorker[State, Gathered]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
+        self._in_flight = InFlight(stage.name)
         self.app: StageApp | None = None
         self.fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -70,7 +74,23 @@ class Workers(Generic[State, Gathered]):
             self._health.report(number, "initialising")
             self._spawn(self._initialise(worker))
 
-    async def answer(self, partition: int, batch: list[Any]) -> bool:
+    async def accept(
+        self, partition: int, batch: Sequence[Record], acknowledge: Callable[[], object]
+    ) -> None:
+        """Takes a batch in once there is room; `acknowledge` is called when it is answered."""
+        size = size_of(batch)
+        await self._in_flight.enter(partition, size)
+
+        async def until_answered() -> None:
+            try:
+                if await self.answer(partition, batch):
+                    acknowledge()
+            finally:
+                self._in_flight.leave(partition, size)
+
+        self._spawn(until_answered())
+
+    async def answer(self, partition: int, batch: Sequence[Record]) -> bool:
         """Whether the batch is answered; not if its partition went away or the process ends."""
         worker = self._workers.get(partition)
         if worker is None or self.fatal.done():
@@ -96,14 +116,19 @@ class Workers(Generic[State, Gathered]):
         )
 
     async def close(self) -> None:
-        """Lets running batches end within a bound, then lets go of every partition."""
-        until = asyncio.get_running_loop().time() + _DRAIN_SECONDS
-        while any(worker.busy for worker in self._workers.values()):
-            if asyncio.get_running_loop().time() > until or self.fatal.done():
-                break
-            await asyncio.sleep(0.01)
+        """Lets what was begun end within a bound, then lets go of every partition."""
+        leaving = [asyncio.create_task(worker.leave()) for worker in self._workers.values()]
+        if leaving:
+            ended = asyncio.gather(*leaving)
+            ends: set[asyncio.Future[Any]] = {ended, self.fatal}
+            await asyncio.wait(ends, timeout=_DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
+            await asyncio.gather(*leaving, return_exceptions=True)
         for worker in self._workers.values():
             await worker.close()
+        if self._tasks:
+            # All batches are answered or given up by now: whoever waits for them only has to hear.
+            await asyncio.wait(self._tasks, timeout=_LAST_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -187,8 +212,7 @@ def _declare_agent(app: StageApp, topic: str, workers: Workers[State, Gathered])
 
     async def answer(stream: Any) -> None:
         async for event in stream.noack().events():
-            if await workers.answer(event.message.partition, event.value):
-                event.ack()
+            await workers.accept(event.message.partition, event.value, event.ack)
 
     app.agent(channel, name=f"{app.conf.id}.answer", isolated_partitions=True, concurrency=1)(
         answer

@@ -30,6 +30,15 @@ BATCH_RECORDS: Final = Histogram(
     ("stage",),
     buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
 )
+IN_FLIGHT_BATCHES: Final = Gauge(
+    "dpp_stage_in_flight_batches", "Fetched batches that are not answered yet", ("stage",)
+)
+IN_FLIGHT_BYTES: Final = Gauge(
+    "dpp_stage_in_flight_bytes", "Keys, headers and values of those batches", ("stage",)
+)
+HELD_BACK: Final = Counter(
+    "dpp_stage_held_back", "Batches that had to wait because too much was in flight", ("stage",)
+)
 LAG: Final = Gauge(
     "dpp_stage_lag", "Offsets from the position to the broker's end", ("stage", "partition")
 )

@@ -104,7 +104,7 @@ class RocksStore:
         return found
 
     def keep(self, position: Position) -> None:
-        """Writes all changes and the position, or nothing.
+        """Writes what was sealed, else all changes, and the position; or nothing.
 
         Raises:
             StoreStalled: try again soon.

@@ -1,9 +1,10 @@
 """A partition's state as typed tables over a store of bytes; pure but for the port `Backing`.
 
 Changes stay in memory until the engine knows that the outputs they follow from are committed, and
-are dropped together if they are not. Every entry is stamped with the moment it was written at; past
-its table's horizon it is absent, whether or not the store still holds it, so that what a stage
-decides depends on its log alone and never on when a store was swept.
+are dropped together if they are not. While the outputs of one batch are being committed the next is
+decided: `seal` keeps the changes of the two apart. Every entry is stamped with the moment it was
+written at; past its table's horizon it is absent, whether or not the store still holds it, so that
+what a stage decides depends on its log alone and never on when a store was swept.
 """
 
 from collections.abc import Callable, Iterator
@@ -60,6 +61,7 @@ class _Clock:
 
 
 _Entry = tuple[int, V]
+_ABSENT: Final[Any] = object()
 
 
 class Table(Generic[K, V]):
@@ -72,6 +74,7 @@ class Table(Generic[K, V]):
         self._prefix = layout.name.encode() + _SEPARATOR
         self._horizon = None if layout.horizon is None else int(layout.horizon.total_seconds())
         self._dirty: dict[K, _Entry[V] | None] = {}
+        self._sealed: dict[K, _Entry[V] | None] = {}
         # Two generations are a bounded cache without bookkeeping: a hit in the old one moves on.
         self._young: dict[K, _Entry[V]] = {}
         self._old: dict[K, _Entry[V]] = {}
@@ -82,7 +85,11 @@ class Table(Generic[K, V]):
         Raises:
             StateUnreadable: the store cannot be read; this says nothing about the key.
         """
-        entry = self._dirty[key] if key in self._dirty else self._kept(key)
+        entry = self._dirty.get(key, _ABSENT)
+        if entry is _ABSENT:
+            entry = self._sealed.get(key, _ABSENT)
+        if entry is _ABSENT:
+            entry = self._kept(key)
         if entry is None:
             return None
         stamp, value = entry
@@ -98,10 +105,14 @@ class Table(Generic[K, V]):
         """Removes a key, whether it is there or not."""
         self._dirty[key] = None
 
+    def seal(self) -> None:
+        """What changed so far is what `changes` gives; what comes is apart from it."""
+        self._sealed, self._dirty = self._dirty, {}
+
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """What changed since the last `settle`, as the store keeps it; None is a deletion."""
+        """What was sealed, as the store keeps it; None is a deletion."""
         prefix, key_of, write = self._prefix, self._layout.key, self._layout.write
-        for key, entry in self._dirty.items():
+        for key, entry in self._sealed.items():
             if entry is None:
                 yield prefix + key_of(key), None
             else:
@@ -109,15 +120,17 @@ class Table(Generic[K, V]):
                 yield prefix + key_of(key), stamp.to_bytes(STAMP_BYTES, "big") + write(value)
 
     def settle(self, *, kept: bool) -> None:
-        """The changes are in the store now, or are dropped."""
-        if kept and self._layout.cached:
-            for key, entry in self._dirty.items():
+        """What was sealed is in the store now; or that and all later changes are dropped."""
+        if not kept:
+            self._dirty = {}
+        elif self._layout.cached:
+            for key, entry in self._sealed.items():
                 if entry is None:
                     self._young.pop(key, None)
                     self._old.pop(key, None)
                 else:
                     self._remember(key, entry)
-        self._dirty = {}
+        self._sealed = {}
 
     def _kept(self, key: K) -> _Entry[V] | None:
         found = self._young.get(key)
@@ -150,6 +163,7 @@ class StateTables:
         self._clock = _Clock()
         self._tables: dict[str, Table[Any, Any]] = {}
         self._horizons: dict[bytes, int] = {}
+        self._is_sealed = False
 
     def table(self, layout: Layout[K, V]) -> Table[K, V]:
         """The table of a layout.
@@ -179,13 +193,28 @@ class StateTables:
         """Reads of settled entries so far: from memory, from the store."""
         return self._clock.hits, self._clock.misses
 
+    def seal(self) -> None:
+        """The changes so far are what is written next; those that come are kept apart from them.
+
+        Raises:
+            ValueError: what was sealed before is not settled yet.
+        """
+        if self._is_sealed:
+            raise ValueError("the changes that were sealed before are not settled")
+        self._is_sealed = True
+        for table in self._tables.values():
+            table.seal()
+
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """What changed since the last `settle`, over all tables."""
+        """What was sealed, over all tables; where nothing was, everything is sealed first."""
+        if not self._is_sealed:
+            self.seal()
         for table in self._tables.values():
             yield from table.changes()
 
     def settle(self, *, kept: bool) -> None:
-        """The changes are in the store now, or are dropped."""
+        """What was sealed is in the store now; or that and all later changes are dropped."""
+        self._is_sealed = False
         for table in self._tables.values():
             table.settle(kept=kept)
 
@@ -248,7 +277,7 @@ class Store(Protocol):
         ...
 
     def keep(self, position: Position) -> None:
-        """Writes all changes and the position, or nothing.
+        """Writes what was sealed, else all changes, and the position; or nothing.
 
         Raises:
             InfrastructureError: nothing was written; the changes are still pending.

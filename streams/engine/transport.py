@@ -239,7 +239,7 @@ class StageApp(faust.App):
             broker_rebalance_timeout=REBALANCE_TIMEOUT_MS / 1000,
             broker_request_timeout=30.0,
             stream_wait_empty=False,
-            stream_buffer_maxsize=4,
+            stream_buffer_maxsize=2,
             **options,
         )
 

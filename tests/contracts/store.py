@@ -61,6 +61,44 @@ class StoreContract:
         assert again.position == FIRST
         assert (found.get("a"), found.get("b"), found.get("c")) == (1, 1, None)
 
+    async def test_what_changes_after_a_seal_is_seen_at_once_and_kept_by_the_next(
+        self, reopen: Reopen
+    ) -> None:
+        store = await reopen()
+        table = store.tables.table(LASTING)
+        for name in "abc":
+            table.put(name, 1)
+        store.tables.seal()
+        table.put("a", 2)
+        table.delete("b")
+        assert [table.get(name) for name in "abc"] == [2, None, 1]
+        store.keep(FIRST)
+        assert [table.get(name) for name in "abc"] == [2, None, 1]
+        store.keep(SECOND)
+        again = await reopen()
+        found = again.tables.table(LASTING)
+        assert (again.position, [found.get(name) for name in "abc"]) == (SECOND, [2, None, 1])
+
+    async def test_keeping_what_was_sealed_keeps_nothing_later(self, reopen: Reopen) -> None:
+        store = await reopen()
+        table = store.tables.table(LASTING)
+        table.put("a", 1)
+        store.tables.seal()
+        table.put("a", 2)
+        table.put("b", 2)
+        store.keep(FIRST)
+        again = await reopen()
+        found = again.tables.table(LASTING)
+        assert (again.position, found.get("a"), found.get("b")) == (FIRST, 1, None)
+
+    async def test_changes_are_sealed_one_after_the_other_bad(self, reopen: Reopen) -> None:
+        store = await reopen()
+        store.tables.seal()
+        with pytest.raises(ValueError, match="not settled"):
+            store.tables.seal()
+        store.tables.settle(kept=False)
+        store.tables.seal()
+
     async def test_later_changes_replace_earlier_ones(self, reopen: Reopen) -> None:
         store = await reopen()
         table = store.tables.table(LASTING)
@@ -119,7 +157,9 @@ class StoreContract:
 Act = tuple[str, int, int]
 ACTS: Final = st.lists(
     st.tuples(
-        st.sampled_from(["put", "delete", "keep", "drop"]), st.integers(0, 9), st.integers(0, 99)
+        st.sampled_from(["put", "delete", "seal", "keep", "drop"]),
+        st.integers(0, 9),
+        st.integers(0, 99),
     ),
     max_size=60,
 )
@@ -130,6 +170,7 @@ def agrees(store: Store, acts: list[Act]) -> Iterator[bool]:
     table: Table[str, int] = store.tables.table(LASTING)
     kept: dict[str, int] = {}
     held: dict[str, int] = {}
+    sealed: dict[str, int] | None = None
     for number, (act, name, value) in enumerate(acts):
         key = str(name)
         if act == "put":
@@ -138,10 +179,14 @@ def agrees(store: Store, acts: list[Act]) -> Iterator[bool]:
         elif act == "delete":
             table.delete(key)
             held.pop(key, None)
+        elif act == "seal":
+            if sealed is None:
+                store.tables.seal()
+                sealed = dict(held)
         elif act == "keep":
             store.keep(Position(number))
-            kept = dict(held)
+            kept, sealed = dict(held) if sealed is None else sealed, None
         else:
             store.tables.settle(kept=False)
-            held = dict(kept)
+            held, sealed = dict(kept), None
         yield all(table.get(str(one)) == held.get(str(one)) for one in range(10))

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final, Literal
 
@@ -205,9 +206,10 @@ class _Process:
         """Ends without a word: what it does while it unwinds reaches nobody."""
         self.dead = True
         self._awake.set()
-        working = [task for worker in self.workers._workers.values() for task in worker._work]
+        working = [worker._work for worker in self.workers._workers.values()]
         for task in [*self._tasks, *self.workers._tasks, *working]:
-            task.cancel()
+            if task is not None:
+                task.cancel()
         self.workers.fatal.cancel()
 
     async def _seek(self, positions: dict[int, int]) -> None:
@@ -230,8 +232,11 @@ class _Process:
         while not self.workers.fatal.done():
             batch = await self._fetched.get()
             await self.lives()
-            if await self.workers.answer(0, batch):
-                self._world.hint = batch[-1].offset + 1
+            await self.workers.accept(0, batch, partial(self._acknowledge, batch[-1]))
+
+    def _acknowledge(self, last: Record) -> None:
+        if not self.dead:
+            self._world.hint = last.offset + 1
 
 
 class World:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import deque
+from functools import partial
 
 import pytest
 
 from streams.engine.app import Workers
 from streams.engine.failure import FatalStageError
 from streams.engine.health import Health
+from streams.engine.inbox import InFlight
 from tests.support.engine_fakes import FakeBroker, Workbench, settings, submitted
 from tests.support.engine_stage import CountingStage, Counts, answers, good
 
@@ -81,6 +83,54 @@ async def test_a_batch_under_way_when_its_partition_goes_is_not_acknowledged(
     world.workers.keep_only(set())
     assert not await batch
     assert world.broker.outputs == []
+
+
+async def test_what_is_in_flight_is_bounded_and_the_fetcher_waits(world: _World) -> None:
+    world.broker.records = submitted(good(number) for number in range(200))
+    world.broker.hold = asyncio.Event()
+    flight = InFlight("s", batches=4, size=10_000)
+    world.workers._in_flight = flight
+    acknowledged: list[int] = []
+    handed_over: list[int] = []
+
+    async def fetch() -> None:
+        for place in range(0, 200, 2):
+            batch = world.broker.records[place : place + 2]
+            await world.workers.accept(0, batch, partial(acknowledged.append, place))
+            handed_over.append(place)
+            assert flight.batches <= 4
+            assert flight.size <= 10_000
+
+    world.workers.take({0})
+    fetching = asyncio.create_task(fetch())
+    await world.broker.writing.wait()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert handed_over == [0, 2, 4, 6]
+    assert (flight.batches, acknowledged) == (4, [])
+    world.broker.hold.set()
+    await fetching
+    await world.settle()
+    assert acknowledged == list(range(0, 200, 2))
+    assert (flight.batches, flight.size) == (0, 0)
+    assert world.broker.outputs == answers(world.stage, world.broker.records)
+    await world.workers.close()
+
+
+async def test_batches_of_a_partition_that_goes_make_room_and_are_not_acknowledged(
+    world: _World,
+) -> None:
+    world.broker.hold = asyncio.Event()
+    flight = InFlight("s")
+    world.workers._in_flight = flight
+    acknowledged: list[int] = []
+    world.workers.take({0})
+    await world.workers.accept(0, world.broker.records, lambda: acknowledged.append(0))
+    await world.broker.writing.wait()
+    world.workers.hand_over()
+    world.workers.keep_only(set())
+    await world.settle()
+    assert (flight.batches, acknowledged) == (0, [])
 
 
 async def test_a_fatal_error_is_kept_and_nothing_is_answered_after_it(world: _World) -> None:

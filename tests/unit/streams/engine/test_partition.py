@@ -371,6 +371,153 @@ async def test_batches_of_one_partition_never_overlap(bench: Bench) -> None:
     assert len(broker.opened) == 1
 
 
+async def test_what_queues_up_behind_a_transaction_is_the_next_one(bench: Bench) -> None:
+    broker = _loaded(9)
+    broker.hold = asyncio.Event()
+    running = bench.on(broker)
+    first = asyncio.create_task(running.worker.run_batch(broker.records[:1]))
+    await broker.writing.wait()
+    broker.writing.clear()
+    rest = [
+        asyncio.create_task(running.worker.run_batch([record])) for record in broker.records[1:]
+    ]
+    broker.hold.set()
+    assert all(await asyncio.gather(first, *rest))
+    assert broker.transactions == [2, 16]
+    assert _is_answered(broker)
+
+
+class _Following(CountingStage):
+    """Tells when a submission is decided."""
+
+    def __init__(self) -> None:
+        super().__init__("s")
+        self.decided = asyncio.Queue[int]()
+
+    def decide(self, state: Counts, submission: Submission, gathered: None) -> tuple[Output, ...]:
+        self.decided.put_nowait(submission.offset)
+        return super().decide(state, submission, gathered)
+
+
+async def test_one_batch_is_decided_while_the_one_before_is_committed_and_no_second(
+    bench: Bench,
+) -> None:
+    broker = _loaded(3)
+    broker.hold = asyncio.Event()
+    stage = _Following()
+    running = bench.on(broker, stage)
+    batches = []
+    for place, record in enumerate(broker.records[:2]):
+        batches.append(asyncio.create_task(running.worker.run_batch([record])))
+        assert await stage.decided.get() == place
+        await broker.writing.wait()
+    batches.append(asyncio.create_task(running.worker.run_batch(broker.records[2:])))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert stage.decided.empty()
+    assert (broker.outputs, running.worker.expected) == ([], 0)
+    broker.hold.set()
+    assert all(await asyncio.gather(*batches))
+    assert broker.transactions == [2, 2, 2]
+    assert _is_answered(broker)
+
+
+@pytest.mark.parametrize("fault", ["lost", "committed"])
+async def test_what_was_decided_behind_a_failed_write_is_dropped_with_it(
+    bench: Bench, fault: Fault
+) -> None:
+    broker = _loaded(4)
+    broker.hold = asyncio.Event()
+    broker.faults = deque([fault])
+    stage = _Following()
+    running = bench.on(broker, stage)
+    first = asyncio.create_task(running.worker.run_batch(broker.records[:2]))
+    await broker.writing.wait()
+    second = asyncio.create_task(running.worker.run_batch(broker.records[2:]))
+    assert [await stage.decided.get() for _ in range(4)] == [0, 1, 2, 3]
+    broker.hold.set()
+    assert all(await asyncio.gather(first, second))
+    assert _is_answered(broker)
+    assert len(broker.opened) == 2
+
+
+async def test_trouble_with_the_next_batch_lets_the_one_before_be_committed(bench: Bench) -> None:
+    troubles: list[Exception] = [VaultUnavailable("vault")]
+    gathering = asyncio.Event()
+
+    async def gather(batch: Sequence[Submission]) -> None:
+        if batch[0].offset == 2 and troubles:
+            gathering.set()
+            raise troubles.pop()
+
+    broker = _loaded(4)
+    broker.hold = asyncio.Event()
+    running = bench.on(broker, CountingStage("s", gather))
+    first = asyncio.create_task(running.worker.run_batch(broker.records[:2]))
+    await broker.writing.wait()
+    second = asyncio.create_task(running.worker.run_batch(broker.records[2:]))
+    await gathering.wait()
+    broker.hold.set()
+    assert all(await asyncio.gather(first, second))
+    assert broker.transactions == [4, 4]
+    assert running.health.reasons == ["VaultUnavailable"]
+    assert _is_answered(broker)
+
+
+async def test_being_fenced_says_more_than_trouble_with_the_next_batch(bench: Bench) -> None:
+    gathering = asyncio.Event()
+
+    async def gather(batch: Sequence[Submission]) -> None:
+        if batch[0].offset == 2:
+            gathering.set()
+            raise VaultUnavailable("vault")
+
+    broker = _loaded(4)
+    broker.hold = asyncio.Event()
+    broker.faults = deque(["fenced"])
+    running = bench.on(broker, CountingStage("s", gather))
+    first = asyncio.create_task(running.worker.run_batch(broker.records[:2]))
+    await broker.writing.wait()
+    second = asyncio.create_task(running.worker.run_batch(broker.records[2:]))
+    await gathering.wait()
+    broker.hold.set()
+    for batch in (first, second):
+        with pytest.raises(FatalStageError, match="written by another process"):
+            await batch
+    assert broker.outputs == []
+
+
+async def test_leaving_ends_what_was_begun_and_begins_nothing(bench: Bench) -> None:
+    broker = _loaded()
+    broker.hold = asyncio.Event()
+    running = bench.on(broker)
+    begun = asyncio.create_task(running.worker.run_batch(broker.records[:2]))
+    await broker.writing.wait()
+    rest = asyncio.create_task(running.worker.run_batch(broker.records[2:]))
+    leaving = asyncio.create_task(running.worker.leave())
+    await asyncio.sleep(0)
+    assert not leaving.done()
+    broker.hold.set()
+    await leaving
+    assert [await begun, await rest] in ([True, False], [True, True])
+    assert await running.worker.run_batch(broker.records) is False
+    await running.worker.close()
+    assert broker.outputs == answers(CountingStage("s"), broker.records)[: len(broker.outputs)]
+
+
+async def test_leaving_does_not_wait_for_a_partition_that_fails(bench: Bench) -> None:
+    broker = _loaded()
+    broker.restore_faults = deque([BrokerUnavailable("down")] * 1000)
+    running = bench.on(broker)
+    bench._patch.setattr(partition, "pause_seconds", lambda _failures: 3600.0)
+    batch = asyncio.create_task(running.worker.run_batch(broker.records))
+    await running.health.failed.wait()
+    async with asyncio.timeout(30):
+        await running.worker.leave()
+        await running.worker.close()
+    assert await batch is False
+
+
 async def test_a_restart_folds_only_what_its_store_does_not_have(bench: Bench) -> None:
     broker = _loaded()
     await bench.on(broker).worker.run_batch(broker.records[:4])
