@@ -102,8 +102,12 @@ class KeyVault(Protocol):
         """Destroys an intake key; doing it again, or for an unknown id, changes nothing."""
         ...
 
-    async def destroy_subject(self, subject: str, at: datetime) -> int:
-        """Destroys the living generation and answers its number; 0 if there was none."""
+    async def destroy_subject(self, subject: str, generation: int, at: datetime) -> None:
+        """Destroys this generation and those before it, even one that was never made here.
+
+        Doing it again changes nothing, and a later generation stays: so an erasure can be carried
+        out again after a crash, and over a vault that was restored from an older copy.
+        """
         ...
 
     async def destroy_period(self, period: str, at: datetime) -> None:

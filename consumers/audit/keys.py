@@ -122,9 +122,9 @@ class ReadingVault:
         del key_id, at
         self._refuse()
 
-    async def destroy_subject(self, subject: str, at: datetime) -> int:
+    async def destroy_subject(self, subject: str, generation: int, at: datetime) -> None:
         """An audit destroys nothing."""
-        del subject, at
+        del subject, generation, at
         self._refuse()
 
     async def destroy_period(self, period: str, at: datetime) -> None:

@@ -15,6 +15,7 @@ from consumers.stack.stack import migration_sources
 from infra.catalogue.cache import CachedCatalogue
 from infra.catalogue.postgres import PostgresCatalogue
 from infra.kafka import reader
+from infra.keys.heeding import heeding_erasures
 from infra.keys.kek import load_kek
 from infra.keys.postgres import PostgresVault
 from infra.migrations import require_current
@@ -45,7 +46,8 @@ async def opened_vault(settings: Settings) -> AsyncIterator[KeyVault]:
     async with pool(settings.vault) as connections:
         vault = PostgresVault(connections, load_kek(settings))
         await vault.open()
-        yield vault
+        async with heeding_erasures(settings.vault, vault):
+            yield vault
 
 
 @asynccontextmanager

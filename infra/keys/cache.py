@@ -74,6 +74,10 @@ class SecretCache(Generic[K, V]):
         for key in keys:
             self._entries.pop(key, None)
 
+    def clear(self) -> None:
+        """Drops everything, and refuses every answer that is under way."""
+        self.forget(list(self._entries))
+
     def _drop_old(self) -> None:
         while self._entries:
             first = next(iter(self._entries))

@@ -103,13 +103,12 @@ class MemoryVault:
         if key_id in self._intake:
             self._intake[key_id] = None
 
-    async def destroy_subject(self, subject: str, at: datetime) -> int:  # noqa: ARG002 - no row to date
-        """Destroys the living generation and answers its number; 0 if there was none."""
-        living = self._living.pop(subject, None)
-        if living is None:
-            return 0
-        self._erased[subject] = living.generation
-        return living.generation
+    async def destroy_subject(self, subject: str, generation: int, at: datetime) -> None:  # noqa: ARG002 - no row to date
+        """Destroys this generation and those before it; doing it again changes nothing."""
+        self._erased[subject] = max(generation, self._erased.get(subject, 0))
+        living = self._living.get(subject)
+        if living is not None and living.generation <= generation:
+            del self._living[subject]
 
     async def destroy_period(self, period: str, at: datetime) -> None:  # noqa: ARG002 - no row to date
         """Destroys a day's secret; doing it again changes nothing."""

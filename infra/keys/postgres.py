@@ -75,10 +75,18 @@ _READ_INTAKE: Final = "SELECT key_id, wrapped FROM intake_key WHERE destroyed_at
 _DESTROY_INTAKE: Final = """
 UPDATE intake_key SET wrapped = NULL, destroyed_at = %s WHERE key_id = %s AND destroyed_at IS NULL
 """
-_DESTROY_SUBJECT: Final = """
+_DESTROY_EARLIER: Final = """
 UPDATE subject_secret SET wrapped = NULL, destroyed_at = %s
-WHERE subject = %s AND destroyed_at IS NULL RETURNING generation
+WHERE subject = %s AND generation < %s AND destroyed_at IS NULL
 """
+_DESTROY_GENERATION: Final = """
+INSERT INTO subject_secret AS s (subject, generation, wrapped, destroyed_at)
+VALUES (%s, %s, NULL, %s) ON CONFLICT (subject, generation) DO UPDATE
+SET wrapped = NULL, destroyed_at = coalesce(s.destroyed_at, EXCLUDED.destroyed_at)
+"""
+ERASED_CHANNEL: Final = "dpp_vault_erased"
+"""On which the vault names each subject whose secret it has destroyed."""
+_TELL_ERASED: Final = "SELECT pg_notify(%s, %s)"
 _DESTROY_PERIOD: Final = """
 UPDATE period_secret SET wrapped = NULL, destroyed_at = %s
 WHERE period = %s AND destroyed_at IS NULL
@@ -279,11 +287,14 @@ class PostgresVault:
         """Destroys an intake key; doing it again, or for an unknown id, changes nothing."""
         await self._ask((_DESTROY_INTAKE, (at, key_id)))
 
-    async def destroy_subject(self, subject: str, at: datetime) -> int:
-        """Destroys the living generation and answers its number; 0 if there was none."""
-        rows = await self._ask((_DESTROY_SUBJECT, (at, subject)))
+    async def destroy_subject(self, subject: str, generation: int, at: datetime) -> None:
+        """Destroys this generation and those before it, even one that was never made here."""
+        await self._ask(
+            (_DESTROY_EARLIER, (at, subject, generation)),
+            (_DESTROY_GENERATION, (subject, generation, at)),
+            (_TELL_ERASED, (ERASED_CHANNEL, subject)),
+        )
         self.forget([subject])
-        return int(rows[0][0]) if rows else 0
 
     async def destroy_period(self, period: str, at: datetime) -> None:
         """Destroys a day's secret; doing it again changes nothing."""
@@ -294,6 +305,10 @@ class PostgresVault:
     def forget(self, subjects: Collection[str]) -> None:
         """Drops cached secrets of these subjects, as an erasure demands."""
         self._subjects.forget(subjects)
+
+    def forget_all(self) -> None:
+        """Drops every cached secret of a subject: an erasure may have been missed."""
+        self._subjects.clear()
 
     def _new(self, table: str, *identity: str) -> bytes:
         return self._wrapper.wrap(new_secret(), table, *identity)

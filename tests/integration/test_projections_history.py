@@ -271,7 +271,7 @@ async def test_a_fact_of_an_erased_subject_leaves_no_row(world: World) -> None:
     await world.publish(
         [await world.facts.registered("a"), await world.facts.registered("b", "bob")]
     )
-    await world.vault.destroy_subject(subject_of("ann"), NOON)
+    await world.vault.destroy_subject(subject_of("ann"), 1, NOON)
     async with running(world, history(world)):
         await world.caught_up()
     assert await world.rows("SELECT subject FROM history_v1.dispensation") == [(subject_of("bob"),)]

@@ -285,8 +285,8 @@ async def test_a_rebuild_after_an_erasure_equals_the_live_one(world: World) -> N
     await filled(world)
     both = history(world), ProductRecall(world.vault, world.topic)
     await live_with(world, *both)
-    generation = await world.vault.destroy_subject(subject_of("ann"), NOON)
-    await erase(world.connection, subject_of("ann"), generation)
+    await world.vault.destroy_subject(subject_of("ann"), 1, NOON)
+    await erase(world.connection, subject_of("ann"), 1)
     assert await seen(world) == []
     for projection in both:
         assert (await verify(world.settings, projection)).equal

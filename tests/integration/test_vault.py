@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from infra.keys.postgres import MIGRATIONS, PostgresVault, WrongKek
+from infra.keys.heeding import heeding_erasures
+from infra.keys.postgres import ERASED_CHANNEL, MIGRATIONS, PostgresVault, WrongKek
 from infra.keys.wrapping import SecretDamaged
 from infra.migrations import Source, migrate
 from infra.postgres import Pool, pool
@@ -129,9 +130,11 @@ async def test_an_erasure_that_races_leaves_the_subject_with_one_living_secret(
     connections: Pool,
 ) -> None:
     one, two = PostgresVault(connections, KEK), PostgresVault(connections, KEK)
-    for _ in range(10):
+    for generation in range(1, 11):
         await asyncio.gather(
-            one.subject_secrets(["a"]), two.destroy_subject("a", AT), two.subject_secrets(["a"])
+            one.subject_secrets(["a"]),
+            two.destroy_subject("a", generation, AT),
+            two.subject_secrets(["a"]),
         )
         one.forget(["a"])
         two.forget(["a"])
@@ -180,7 +183,7 @@ async def test_a_cached_secret_is_asked_for_again_after_sixty_seconds(connection
     clock = Clock()
     cached, other = PostgresVault(connections, KEK, clock), PostgresVault(connections, KEK)
     made = await cached.subject_secrets(["a"])
-    await other.destroy_subject("a", AT)
+    await other.destroy_subject("a", 1, AT)
     clock.now = 59.9
     assert await cached.subject_secrets(["a"]) == made
     clock.now = 60
@@ -202,7 +205,7 @@ async def test_a_destroyed_day_is_noticed_elsewhere_within_sixty_seconds(connect
 async def test_a_forgotten_subject_is_asked_for_at_once(connections: Pool) -> None:
     cached, other = PostgresVault(connections, KEK), PostgresVault(connections, KEK)
     await cached.subject_secrets(["a"])
-    await other.destroy_subject("a", AT)
+    await other.destroy_subject("a", 1, AT)
     cached.forget(["a"])
     assert await cached.find_subject_secrets([("a", 1)]) == {("a", 1): Shredded("subject")}
 
@@ -210,10 +213,36 @@ async def test_a_forgotten_subject_is_asked_for_at_once(connections: Pool) -> No
 async def test_a_later_generation_than_the_cached_one_is_found(connections: Pool) -> None:
     cached, other = PostgresVault(connections, KEK), PostgresVault(connections, KEK)
     await cached.subject_secrets(["a"])
-    await other.destroy_subject("a", AT)
+    await other.destroy_subject("a", 1, AT)
     second = (await other.subject_secrets(["a"]))["a"]
     found = await cached.find_subject_secrets([("a", 1), ("a", 2)])
     assert found == {("a", 1): Shredded("subject"), ("a", 2): second}
+
+
+async def test_an_erasure_elsewhere_reaches_the_cache_at_once_and_after_a_cut_line(
+    database: str, connections: Pool
+) -> None:
+    cached, other = PostgresVault(connections, KEK), PostgresVault(connections, KEK)
+    await cached.subject_secrets(["a", "b"])
+    async with heeding_erasures(database, cached):
+        await cached.subject_secrets(["a", "b"])
+        await other.destroy_subject("a", 1, AT)
+        await _shredded(cached, "a")
+        await rows(connections, _CUT)
+        await other.destroy_subject("b", 1, AT)
+        await _shredded(cached, "b")
+
+
+_CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    f" WHERE query = 'LISTEN {ERASED_CHANNEL}' AND datname = current_database()"
+)
+
+
+async def _shredded(vault: PostgresVault, subject: str) -> None:
+    async with asyncio.timeout(30):
+        while (await vault.find_subject_secrets([(subject, 1)]))[subject, 1] != Shredded("subject"):
+            await asyncio.sleep(0.01)
 
 
 async def test_the_caches_stay_bounded(connections: Pool) -> None:
@@ -264,7 +293,7 @@ async def test_destroying_takes_the_bytes_out_and_dates_the_tombstone(
     period = (await vault.period_secrets([DAY]))[DAY]
     await vault.subject_secrets(["a"])
     await vault.put_intake_key(INTAKE)
-    await vault.destroy_subject("a", AT)
+    await vault.destroy_subject("a", 1, AT)
     await vault.destroy_period(period.period, AT)
     await vault.destroy_intake_key(INTAKE.key_id, AT)
     for table in ("subject_secret", "period_secret", "intake_key"):
@@ -323,8 +352,8 @@ async def _put(vault: PostgresVault) -> None:
     await vault.put_intake_key(IntakeKey("intake-9", bytes(96)))
 
 
-async def _erase(vault: PostgresVault) -> object:
-    return await vault.destroy_subject("a", AT)
+async def _erase(vault: PostgresVault) -> None:
+    await vault.destroy_subject("a", 1, AT)
 
 
 async def _destroy(vault: PostgresVault) -> None:

@@ -68,6 +68,15 @@ def test_the_one_fetched_first_makes_room(clock: Clock) -> None:
     assert cache.split(["a", "b", "c"]) == ({"a": 3, "c": 4}, {"b"})
 
 
+def test_a_cleared_cache_is_empty_and_keeps_no_answer_that_is_under_way(clock: Clock) -> None:
+    cache: SecretCache[str, int] = SecretCache(clock)
+    asked = cache.asked()
+    keep(cache, a=1, b=2)
+    cache.clear()
+    cache.keep(asked, "a", 1)
+    assert len(cache) == 0
+
+
 def test_what_was_forgotten_is_gone_and_the_rest_stays(clock: Clock) -> None:
     cache: SecretCache[str, int] = SecretCache(clock)
     keep(cache, a=1, b=2)

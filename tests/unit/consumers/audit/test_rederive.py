@@ -302,7 +302,7 @@ def test_each_submission_is_decided_by_the_policy_of_its_time(lived: World) -> N
 
 def test_an_erased_subjects_outputs_are_counted_apart(lived: World) -> None:
     subject = entries(lived.bench.state.lines)["80000551", guid(5)].subject
-    finish(lived.bench.vault.destroy_subject(subject, NOW))
+    finish(lived.bench.vault.destroy_subject(subject, 1, NOW))
     report = lived.audit()
     assert report.holds
     assert dict(report.not_derivable) == {"subject_erased": 1}
@@ -313,7 +313,7 @@ def test_a_subject_that_came_back_after_its_erasure_is_counted_apart_before_it(
     lived: World,
 ) -> None:
     subject = entries(lived.bench.state.lines)["80000551", guid(5)].subject
-    finish(lived.bench.vault.destroy_subject(subject, NOW))
+    finish(lived.bench.vault.destroy_subject(subject, 1, NOW))
     lived.submit(visit(line(8), patient={"niss": OTHER_PATIENT}))
     report = lived.audit()
     assert (report.holds, dict(report.not_derivable)) == (True, {"subject_erased": 1})
@@ -322,7 +322,7 @@ def test_a_subject_that_came_back_after_its_erasure_is_counted_apart_before_it(
 
 def test_a_fault_beside_an_erased_subject_is_found(lived: World) -> None:
     subject = entries(lived.bench.state.lines)["80000551", guid(5)].subject
-    finish(lived.bench.vault.destroy_subject(subject, NOW))
+    finish(lived.bench.vault.destroy_subject(subject, 1, NOW))
     lived.log.alter((0, 0), value=_with_value(lived, (0, 0), _score))
     assert found(lived.audit()) == [(0, 0, "other_bytes", ("value/score",))]
 

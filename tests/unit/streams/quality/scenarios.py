@@ -76,7 +76,7 @@ def _revoked_then(then: Scenario) -> Scenario:
 
 def _erase_patients(bench: Bench) -> None:
     for subject in {one.subject for one in entries(bench.state.lines).values()}:
-        finish(bench.vault.destroy_subject(subject, bench.now))
+        finish(bench.vault.destroy_subject(subject, 1, bench.now))
 
 
 def _erased_then(then: Scenario) -> Scenario:

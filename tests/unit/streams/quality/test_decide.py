@@ -242,7 +242,7 @@ def test_anothers_line_is_unknown_and_its_version_is_not_told() -> None:
 def test_an_erased_line_is_answered_erased_and_its_patient_starts_a_new_generation() -> None:
     bench = Bench()
     first = bench.submit(visit(line(1))).facts[0]
-    finish(bench.vault.destroy_subject(first.subject, NOW))
+    finish(bench.vault.destroy_subject(first.subject, 1, NOW))
     answer = bench.submit(visit(line(1), line(2)))
     assert [one.outcome for one in answer.receipt.lines] == ["erased", "recorded"]
     assert answer.receipt.outcome == "partial"
@@ -253,7 +253,7 @@ def test_an_erased_line_is_answered_erased_and_its_patient_starts_a_new_generati
 def test_another_content_under_a_used_number_is_refused_even_after_an_erasure() -> None:
     bench = Bench()
     first = bench.submit(visit(line(1)), id_=guid(7)).facts[0]
-    finish(bench.vault.destroy_subject(first.subject, NOW))
+    finish(bench.vault.destroy_subject(first.subject, 1, NOW))
     answer = bench.submit(visit(line(2)), id_=guid(7), sequence=1)
     assert answer.codes == ["SEQUENCE_REUSED"]
 

@@ -204,7 +204,7 @@ async def test_an_erased_subject_comes_back_as_the_next_generation() -> None:
     backbone = Backbone()
     subject = await backbone.start()
     await backbone.run([backbone.record(subject, 0)])
-    await backbone.vault.destroy_subject(subject, START)
+    await backbone.vault.destroy_subject(subject, 1, START)
     [outputs] = await backbone.run([backbone.record(subject, 1)])
     assert receipt_in(outputs).outcome == "accepted"
     known = backbone.state.subjects.get(subject)
