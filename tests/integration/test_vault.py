@@ -240,8 +240,10 @@ _CUT = (
 
 
 async def _shredded(vault: PostgresVault, subject: str) -> None:
+    wanted, found = (subject, 1), None
     async with asyncio.timeout(30):
-        while (await vault.find_subject_secrets([(subject, 1)]))[subject, 1] != Shredded("subject"):
+        while found != Shredded("subject"):
+            found = (await vault.find_subject_secrets([wanted]))[wanted]
             await asyncio.sleep(0.01)
 
 
