@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     kek: SecretStr | None = None
     kek_file: Path | None = None
     """The key-encryption key of the vault: in the environment, or in a file of mode 0600."""
+    kek_also_file: Path | None = None
+    """Another key-encryption key that opens secrets, while one takes the place of the other."""
 
     log_origin: str = Field(default="dpp.local/log", pattern=r"^[^\s+]{1,200}$")
     """Name of the transparency log and of its key: best its address without a scheme."""

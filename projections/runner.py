@@ -7,13 +7,11 @@ Several processes share the partitions of each projection (`projections.leases`)
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
-from infra.keys.kek import load_kek
-from infra.keys.postgres import PostgresVault
+from infra.keys.opening import opened_vault
 from infra.migrations import Source, require_current
-from infra.postgres import pool
 from infra.settings import Settings
 from projections.follower import Follower
 from projections.health import ProjectionHealth
@@ -50,10 +48,3 @@ async def run_projections(
         async with asyncio.TaskGroup() as group:
             for one in followers:
                 group.create_task(one.run())
-
-
-@asynccontextmanager
-async def opened_vault(settings: Settings) -> AsyncIterator[KeyVault]:
-    """The key vault in its database, its pool closed at the end."""
-    async with pool(settings.vault) as connections:
-        yield PostgresVault(connections, load_kek(settings))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from multiprocessing.synchronize import Event as ProcessEvent
 from typing import Final
 
+from infra.keys.opening import opened_vault
 from infra.settings import Settings
 from projections.batch import strict
 from projections.building import Pace, fill
-from projections.runner import opened_vault
 from projections.shells import Projection, registered
 from projections.store import Failure, Target
 

@@ -28,8 +28,7 @@ from consumers.stack.office import registrar_key_path
 from consumers.stack.stack import migration_sources
 from infra.errors import InfrastructureError
 from infra.kafka import PartitionReader, Producer, producer, reader
-from infra.keys.kek import load_kek
-from infra.keys.postgres import PostgresVault
+from infra.keys.opening import opened_vault
 from infra.migrations import require_current
 from infra.observability.ops import QuietServer
 from infra.postgres import Pool, pool
@@ -109,7 +108,7 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
     """
     office = settings.office_key
     async with (
-        pool(settings.vault, maximum=POOL_MAX) as vault_pool,
+        opened_vault(settings, maximum=POOL_MAX) as vault,
         pool(settings.dsn, maximum=POOL_MAX) as connections,
         producer(settings, linger_ms=0) as writer,
         reader(settings) as broker,
@@ -126,7 +125,7 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
                 key=_registrar_key(settings), log=log, tables=tables, clock=_now
             )
             yield Dependencies(
-                vault=PostgresVault(vault_pool, load_kek(settings)),
+                vault=vault,
                 tables=tables,
                 log=log,
                 positions=WaiterPositions(waiter),

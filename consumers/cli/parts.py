@@ -15,9 +15,7 @@ from consumers.stack.stack import migration_sources
 from infra.catalogue.cache import CachedCatalogue
 from infra.catalogue.postgres import PostgresCatalogue
 from infra.kafka import reader
-from infra.keys.heeding import heeding_erasures
-from infra.keys.kek import load_kek
-from infra.keys.postgres import PostgresVault
+from infra.keys.opening import opened_vault
 from infra.migrations import require_current
 from infra.observability.ops import Readiness, serve_ops
 from infra.postgres import pool
@@ -27,7 +25,7 @@ from projections.health import ProjectionHealth
 from projections.retention import keep_retaining
 from projections.runner import run_projections as follow_projections
 from schemas.catalogue import Catalogue
-from schemas.keyvault import KeyReader, KeyVault
+from schemas.keyvault import KeyVault
 from schemas.topics import DISPENSATION_SUBMITTED, SUBJECT_SUBMITTED
 from streams.engine.app import run_stage
 from streams.engine.health import Health
@@ -38,23 +36,6 @@ from streams.notary.directory import LogDirectory
 from streams.notary.sequencer import Sequencer
 from streams.quality.stage import QualityStage
 from streams.subject.stage import SubjectStage
-
-
-@asynccontextmanager
-async def opened_vault(settings: Settings) -> AsyncIterator[KeyVault]:
-    """The key vault, its pool closed at the end."""
-    async with pool(settings.vault) as connections:
-        vault = PostgresVault(connections, load_kek(settings))
-        await vault.open()
-        async with heeding_erasures(settings.vault, vault):
-            yield vault
-
-
-@asynccontextmanager
-async def opened_key_reader(settings: Settings) -> AsyncIterator[KeyReader]:
-    """The key vault for somebody who makes no keys."""
-    async with pool(settings.vault) as connections:
-        yield PostgresVault(connections, load_kek(settings))
 
 
 @asynccontextmanager

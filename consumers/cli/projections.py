@@ -13,8 +13,8 @@ import typer
 
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, one_sentence, print_json, table
-from consumers.cli.parts import opened_vault
 from consumers.stack.stack import migration_sources
+from infra.keys.opening import opened_vault
 from infra.migrations import require_current
 from infra.postgres import connect
 from infra.settings import Settings, load_settings

@@ -16,9 +16,10 @@ from consumers.audit.rederive import rederive as derive
 from consumers.audit.report import Difference, Report, Window
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
-from consumers.cli.parts import following, opened_catalogue, opened_key_reader
+from consumers.cli.parts import following, opened_catalogue
 from consumers.cli.progress import shown
 from consumers.simulation.simulate import Progress
+from infra.keys.opening import opened_vault
 from infra.settings import Settings, load_settings
 
 _INSTANT: Final = "%Y-%m-%dT%H:%M:%S%z"
@@ -91,7 +92,7 @@ async def _audited(
 ) -> Report:
     log = KafkaLog(settings)
     async with (
-        opened_key_reader(settings) as keys,
+        opened_vault(settings) as keys,
         opened_catalogue(settings) as catalogue,
         following(settings) as tables,
     ):

@@ -11,9 +11,7 @@ from consumers.audit.verify import Memory, verify
 from consumers.demo.checks import Checks
 from consumers.stack.office import log_key_path
 from infra.kafka import Partition, partition_for, reader
-from infra.keys.kek import load_kek
-from infra.keys.postgres import PostgresVault
-from infra.postgres import pool
+from infra.keys.opening import opened_vault
 from infra.settings import Settings
 from schemas.sealing.pseudonym import subject_pseudonym
 from schemas.topics import ACCESS_AUDITED
@@ -28,8 +26,7 @@ _LOOK_SECONDS: Final = 0.2
 
 async def transparency(settings: Settings, patient: str, checks: Checks) -> None:
     """Verifies the log, proves the newest access to a patient, and flips one byte of a copy."""
-    async with pool(settings.vault, maximum=1) as connections:
-        vault = PostgresVault(connections, load_kek(settings))
+    async with opened_vault(settings, maximum=1) as vault:
         subject = subject_pseudonym(await vault.root_key("pseudonym"), patient)
     key = SigningKey.load(log_key_path(settings))
     log = notes.verifier(settings.log_origin, key.private)

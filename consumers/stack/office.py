@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.kafka import Producer, producer
-from infra.keys.kek import create_kek_file, load_kek
-from infra.keys.postgres import PostgresVault
-from infra.postgres import pool
+from infra.keys.kek import create_kek_file
+from infra.keys.opening import opened_vault
 from infra.settings import Settings
 from projections.broadcast import BroadcastTables
 from schemas.keyvault import IntakeKey
@@ -78,8 +77,7 @@ async def init_office(settings: Settings) -> list[str]:
     `settings` come from `first_keys`; topics and databases must exist.
     """
     office = SigningKey.load(office_key_path(settings))
-    async with pool(settings.vault, maximum=2) as connections:
-        vault = PostgresVault(connections, load_kek(settings))
+    async with opened_vault(settings, maximum=2) as vault:
         intake = await vault.intake_keys()
         if not intake:
             raw = secrets.token_bytes(INTAKE_PRIVATE_BYTES)

@@ -39,6 +39,16 @@ def load_kek(settings: Settings) -> bytes:
     )
 
 
+def load_other_keks(settings: Settings) -> tuple[bytes, ...]:
+    """The key in the file that `DPP_KEK_ALSO_FILE` names, while keys change; else nothing.
+
+    Raises:
+        KekError: the file is missing or open to others, or it holds no such key.
+    """
+    path = settings.kek_also_file
+    return () if path is None else (_decode(_read(path), f"The file {path}"),)
+
+
 def create_kek_file(path: Path) -> None:
     """Writes a new key to `path`, readable by its owner only.
 

@@ -104,6 +104,7 @@ class PostgresVault:
         pool: connections to the vault's database, for the vault alone.
         kek: the key-encryption key, 32 bytes.
         clock: seconds that only grow; ages the caches.
+        also: other keys under which secrets may still, or already, be wrapped.
         max_cached: most entries of each cache.
 
     Every method raises `VaultUnavailable` when the database does not answer, and `WrongKek` when
@@ -116,10 +117,11 @@ class PostgresVault:
         kek: bytes,
         clock: Callable[[], float] = time.monotonic,
         *,
+        also: Sequence[bytes] = (),
         max_cached: int = MAX_ENTRIES,
     ) -> None:
         self._pool = pool
-        self._wrapper = Wrapper(kek)
+        self._wrapper = Wrapper(kek, also)
         self._opened = False
         self._roots: dict[RootKeyName, bytes] = {}
         self._subjects: SecretCache[str, SubjectSecret] = SecretCache(clock, max_cached)
@@ -137,9 +139,9 @@ class PostgresVault:
         """
         if self._opened:
             return
-        ours = self._wrapper.fingerprint
-        rows = await self._send((_MAKE_FINGERPRINT, (ours,)), (_READ_FINGERPRINT, ()))
-        if not hmac.compare_digest(ours, bytes(rows[0][0])):
+        ours = self._wrapper.fingerprints
+        rows = await self._send((_MAKE_FINGERPRINT, (ours[0],)), (_READ_FINGERPRINT, ()))
+        if not any(hmac.compare_digest(one, bytes(rows[0][0])) for one in ours):
             raise WrongKek(
                 "The key vault was made under another key-encryption key: give the process the "
                 "key of this vault in DPP_KEK_FILE or DPP_KEK, or the vault of this key in "

@@ -8,6 +8,8 @@ table and identity, so that somebody who can write rows cannot hand one subject 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -35,38 +37,44 @@ def new_period_id() -> str:
 
 
 class Wrapper:
-    """Wraps and unwraps under one key-encryption key.
+    """Wraps under one key-encryption key; unwraps under it and, while keys change, under others.
 
     Raises:
-        ValueError: the key has not 32 bytes.
+        ValueError: a key has not 32 bytes.
     """
 
-    def __init__(self, kek: bytes) -> None:
-        if len(kek) != SECRET_BYTES:
-            raise ValueError(f"a key-encryption key has {SECRET_BYTES} bytes, not {len(kek)}")
-        self._cipher = AESGCMSIV(kek)
-        self.fingerprint: Final = hmac.digest(kek, lp("dpp-kek-fingerprint-v1"), hashlib.sha256)
-        """Tells key-encryption keys apart, and nothing else about them."""
+    def __init__(self, kek: bytes, also: Sequence[bytes] = ()) -> None:
+        keks = (kek, *also)
+        for one in keks:
+            if len(one) != SECRET_BYTES:
+                raise ValueError(f"a key-encryption key has {SECRET_BYTES} bytes, not {len(one)}")
+        self._ciphers = tuple(AESGCMSIV(one) for one in keks)
+        self.fingerprints: Final = tuple(
+            hmac.digest(one, lp("dpp-kek-fingerprint-v1"), hashlib.sha256) for one in keks
+        )
+        """Tell key-encryption keys apart, and nothing else about them; the first is the one that
+        wraps."""
 
     def wrap(self, secret: bytes, table: str, *identity: str) -> bytes:
         """A nonce, the ciphertext and its tag, to be kept in the row named."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, secret, _bound(table, identity))
+        return nonce + self._ciphers[0].encrypt(nonce, secret, _bound(table, identity))
 
     def unwrap(self, wrapped: bytes, table: str, *identity: str) -> bytes:
         """The secret as it was wrapped for that row.
 
         Raises:
-            SecretDamaged: it was not wrapped for that row under this key.
+            SecretDamaged: it was not wrapped for that row under any of the keys.
         """
         nonce, ciphertext = wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:]
-        try:
-            return self._cipher.decrypt(nonce, ciphertext, _bound(table, identity))
-        except (InvalidTag, ValueError):
-            raise SecretDamaged(
-                f"A row of {table} in the key vault was altered or moved: restore the vault from "
-                "its backup."
-            ) from None
+        bound = _bound(table, identity)
+        for cipher in self._ciphers:
+            with suppress(InvalidTag, ValueError):
+                return cipher.decrypt(nonce, ciphertext, bound)
+        raise SecretDamaged(
+            f"A row of {table} in the key vault was altered or moved: restore the vault from its "
+            "backup."
+        )
 
 
 def _bound(table: str, identity: tuple[str, ...]) -> bytes:

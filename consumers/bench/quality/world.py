@@ -24,9 +24,7 @@ from infra import migrations, topics
 from infra.embedded.cluster import EmbeddedInfrastructure
 from infra.embedded.processes import read_pid
 from infra.errors import InfrastructureError
-from infra.keys.kek import load_kek
-from infra.keys.postgres import PostgresVault
-from infra.postgres import pool
+from infra.keys.opening import opened_vault
 from infra.settings import Settings, load_settings
 
 PARTITIONS: Final = 4
@@ -91,11 +89,9 @@ async def _prepare(settings: Settings, seed: bytes, partitions: int) -> None:
     await topics.apply(settings, partitions=partitions)
     await migrations.migrate(migration_sources(settings))
     await ensure_sample(settings.dsn)
-    async with pool(settings.vault, maximum=2) as connections:
+    async with opened_vault(settings, maximum=2) as vault:
         # The stage as production runs it opens the same input as the contenders.
-        await PostgresVault(connections, load_kek(settings)).put_intake_key(
-            SeededVault(seed).intake
-        )
+        await vault.put_intake_key(SeededVault(seed).intake)
     await init_office(settings)
 
 

@@ -8,9 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from infra.keys.kek import load_kek
-from infra.keys.postgres import PostgresVault
-from infra.postgres import pool
+from infra.keys.opening import opened_vault
 from infra.settings import Settings
 from schemas import topics
 from schemas.dispensation import (
@@ -242,8 +240,7 @@ class Dispensing:
             for one in outputs
             if _type(one) in RECORD_FACTS
         ]
-        async with pool(self._settings.vault, maximum=1) as connections:
-            vault = PostgresVault(connections, load_kek(self._settings))
+        async with opened_vault(self._settings, maximum=1) as vault:
             wanted = {(fact.subject, fact.generation) for fact in facts}
             subjects = await vault.find_subject_secrets(wanted)
             periods = await vault.find_periods({fact.period for fact in facts})
