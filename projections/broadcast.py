@@ -20,7 +20,7 @@ from infra.kafka import BrokerUnavailable, Partition, PartitionReader, Record, r
 from infra.settings import Settings
 from projections.folds import policies, publishers
 from projections.folds.policies import Policies
-from projections.folds.publishers import PublisherEntry, SessionEntry
+from projections.folds.publishers import BackboneKey, PublisherEntry, SessionEntry
 from schemas import topics
 from schemas.envelope import Envelope, EnvelopeFault, Headers, from_millis, parse
 from schemas.policy import POLICY_REGISTERED, PolicyName, PolicyVersion
@@ -154,9 +154,18 @@ class BroadcastTables:
 
     def backbone_keys(self, purpose: KeyPurpose) -> list[BackboneKeyPublished]:
         """Published keys of the backbone that are not retired, newest last."""
+        known = self.backbone_key_lives(purpose)
+        return [key.fact for key in known if key.retired_at is None]
+
+    def backbone_key_lives(self, purpose: KeyPurpose) -> list[BackboneKey]:
+        """Published keys of the backbone with their times, the retired ones too."""
         entry = self._publishers.get(BACKBONE)
         known = [] if entry is None else entry.backbone_keys.values()
-        return [key for key in known if key.purpose == purpose]
+        return [key for key in known if key.fact.purpose == purpose]
+
+    def sessions(self) -> list[SessionEntry]:
+        """Every session that the topic still holds."""
+        return list(self._sessions.values())
 
     def intake_keys(self) -> tuple[SignedKey, ...]:
         """The intake keys as the office signed them, newest last."""

@@ -10,6 +10,7 @@ from consumers.cli import (
     conform,
     demo,
     infra_commands,
+    keys,
     office,
     policy,
     projections,
@@ -32,6 +33,7 @@ app.add_typer(schemas.app, name="schemas")
 app.add_typer(infra_commands.topics_app, name="topics")
 app.add_typer(infra_commands.db_app, name="db")
 app.add_typer(office.app, name="office")
+app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.command("keygen")(office.keygen)
 app.add_typer(config.app, name="config")

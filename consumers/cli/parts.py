@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from consumers.keys.rotation import keep_destroying
 from consumers.quality.watch import Watch
 from consumers.stack.office import log_key_path
 from consumers.stack.stack import migration_sources
@@ -129,7 +130,7 @@ async def run_notary(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def run_keeper(settings: Settings, stop: asyncio.Event) -> None:
-    """Watches for silence and gaps, and takes away what is a year old.
+    """Watches for silence and gaps, and takes away what is a year old, and keys that are over.
 
     One process is enough; of several, one at a time takes away, and all show the same.
     """
@@ -144,4 +145,5 @@ async def run_keeper(settings: Settings, stop: asyncio.Event) -> None:
             asyncio.TaskGroup() as group,
         ):
             group.create_task(keep_retaining(settings, lambda: opened_vault(settings), stop))
+            group.create_task(keep_destroying(settings, tables, stop))
             await watch.run(stop)

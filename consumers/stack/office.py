@@ -95,7 +95,7 @@ async def init_office(settings: Settings) -> list[str]:
     finally:
         await tables.stop()
     async with producer(settings) as sender:
-        return [await _publish(sender, office, fact) for fact in facts]
+        return [await publish(sender, office, fact) for fact in facts]
 
 
 def _intake_facts(tables: BroadcastTables, keys: Iterable[IntakeKey]) -> list[PublisherFact]:
@@ -134,7 +134,8 @@ def _registrar_facts(tables: BroadcastTables, settings: Settings) -> list[Publis
     ]
 
 
-async def _publish(sender: Producer, office: SigningKey, fact: PublisherFact) -> str:
+async def publish(sender: Producer, office: SigningKey, fact: PublisherFact) -> str:
+    """Appends a fact that the office signs; answers a sentence about it."""
     record = publisher_record(office, fact, datetime.now(UTC))
     await sender.send(
         PUBLISHER_REGISTERED.name, record.value, key=record.key, headers=record.headers

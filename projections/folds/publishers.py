@@ -53,6 +53,15 @@ class KeyEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class BackboneKey:
+    """One published key of the backbone, and since when nothing new may use it."""
+
+    fact: BackboneKeyPublished
+    published_at: datetime
+    retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PublisherEntry:
     """One publisher; for `backbone`, the published keys by id."""
 
@@ -63,9 +72,7 @@ class PublisherEntry:
     """Each contract with the time at which it became known."""
     ended: tuple[tuple[datetime, datetime], ...] = ()
     """When an end became known, and when it takes effect."""
-    backbone_keys: Mapping[str, BackboneKeyPublished] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    backbone_keys: Mapping[str, BackboneKey] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +94,10 @@ def evolve(entry: PublisherEntry | None, fact: PublisherFact, at: datetime) -> P
             return _enrolled(entry, fact, at)
         case BackboneKeyPublished():
             known = entry or PublisherEntry("backbone", at)
-            return replace(known, backbone_keys=_with(known.backbone_keys, fact.key_id, fact))
+            return replace(known, backbone_keys=_published(known.backbone_keys, fact, at))
         case BackboneKeyRetired():
             known = _known(entry)
-            left = {k: v for k, v in known.backbone_keys.items() if k != fact.key_id}
-            return replace(known, backbone_keys=MappingProxyType(left))
+            return replace(known, backbone_keys=_retired(known.backbone_keys, fact, at))
         case KeyAdded():
             known = _known(entry)
             return replace(known, keys=_added(known.keys, fact.key, at))
@@ -121,10 +127,19 @@ def _enrolled(entry: PublisherEntry | None, fact: Enrolled, at: datetime) -> Pub
     )
 
 
-def _with(
-    keys: Mapping[str, BackboneKeyPublished], key_id: str, key: BackboneKeyPublished
-) -> Mapping[str, BackboneKeyPublished]:
-    return MappingProxyType({**keys, key_id: key})
+def _published(
+    keys: Mapping[str, BackboneKey], fact: BackboneKeyPublished, at: datetime
+) -> Mapping[str, BackboneKey]:
+    return MappingProxyType({**keys, fact.key_id: BackboneKey(fact, at)})
+
+
+def _retired(
+    keys: Mapping[str, BackboneKey], fact: BackboneKeyRetired, at: datetime
+) -> Mapping[str, BackboneKey]:
+    known = keys.get(fact.key_id)
+    if known is None or known.retired_at is not None:
+        return keys
+    return MappingProxyType({**keys, fact.key_id: replace(known, retired_at=at)})
 
 
 def _added(keys: Mapping[str, KeyEntry], key: PublisherKey, at: datetime) -> Mapping[str, KeyEntry]:

@@ -49,8 +49,17 @@ def test_another_key_does_not_open_and_has_another_fingerprint() -> None:
     other = Wrapper(bytes(32))
     with pytest.raises(SecretDamaged):
         other.unwrap(Wrapper(KEK).wrap(new_secret(), *ROW), *ROW)
-    assert other.fingerprint != Wrapper(KEK).fingerprint
-    assert KEK not in Wrapper(KEK).fingerprint
+    assert other.fingerprints != Wrapper(KEK).fingerprints
+    assert KEK not in Wrapper(KEK).fingerprints[0]
+
+
+def test_while_keys_change_both_open_and_the_first_wraps() -> None:
+    new, old = bytes(32), KEK
+    secret = new_secret()
+    both = Wrapper(new, [old])
+    assert both.unwrap(Wrapper(old).wrap(secret, *ROW), *ROW) == secret
+    assert Wrapper(new).unwrap(both.wrap(secret, *ROW), *ROW) == secret
+    assert both.fingerprints == (*Wrapper(new).fingerprints, *Wrapper(old).fingerprints)
 
 
 @pytest.mark.parametrize("size", [0, 16, 24, 31, 33])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from projections.folds.publishers import (
+    BackboneKey,
     PublisherEntry,
     SessionEntry,
     active_key,
@@ -156,12 +157,16 @@ def test_a_session_of_nobody_is_none() -> None:
     assert session_fault(session(), None, START) == "publisher_unknown"
 
 
-def test_a_retired_key_of_the_backbone_is_gone() -> None:
+def test_a_key_of_the_backbone_is_retired_once_and_remembered() -> None:
     published = BackboneKeyPublished(key_id="intake-1", purpose="intake", public_key="A")
     retired = BackboneKeyRetired(key_id="intake-1", purpose="intake")
+    unknown = BackboneKeyRetired(key_id="intake-0", purpose="intake")
+    facts = ((published, START), (unknown, START), (retired, START + HOUR))
 
-    assert list(given((published, START)).backbone_keys) == ["intake-1"]
-    assert not given((published, START), (retired, START + HOUR)).backbone_keys
+    assert given(*facts[:2]).backbone_keys == {"intake-1": BackboneKey(published, START)}
+    known = {"intake-1": BackboneKey(published, START, START + HOUR)}
+    assert given(*facts).backbone_keys == known
+    assert given(*facts, (retired, START + 2 * HOUR)).backbone_keys == known
 
 
 def test_a_fact_about_somebody_unknown_is_refused() -> None:

@@ -1,0 +1,1 @@
+"""Keys over time: what is scheduled, what is destroyed, what takes another's place."""
