@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.errors import InfrastructureError
-from schemas.sealing import SealBroken, b64decode
+from schemas.sealing.office import OfficeKeys
 
 VAULT_DATABASE = "vault"
 
@@ -50,7 +50,8 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
 
     office_public_key: str | None = None
-    """The FarmaFlux office's Ed25519 public key, base64url without padding."""
+    """The FarmaFlux office's Ed25519 public key, base64url without padding; after a change of it
+    `KEY,NEXT@TIME` (`schemas.sealing.office.OfficeKeys`)."""
     kek: SecretStr | None = None
     kek_file: Path | None = None
     """The key-encryption key of the vault: in the environment, or in a file of mode 0600."""
@@ -142,19 +143,20 @@ class Settings(BaseSettings):
         return self.data / "log"
 
     @property
-    def office_key(self) -> bytes:
-        """The FarmaFlux office's public key, which every reader pins.
+    def office_keys(self) -> OfficeKeys:
+        """The FarmaFlux office's public keys, which every reader pins.
 
         Raises:
-            SettingsError: it was not given, or is none.
+            SettingsError: none was given, or what was given is none.
         """
         if self.office_public_key is None:
             raise SettingsError("DPP_OFFICE_PUBLIC_KEY is not set: dpp office init prints it.")
         try:
-            return b64decode(self.office_public_key)
-        except SealBroken:
+            return OfficeKeys.parse(self.office_public_key)
+        except ValueError:
             raise SettingsError(
-                "DPP_OFFICE_PUBLIC_KEY is not a public key: give it as dpp office init prints it."
+                "DPP_OFFICE_PUBLIC_KEY is not a public key: give it as dpp office init or "
+                "dpp office rotate prints it."
             ) from None
 
     def environment(self) -> dict[str, str]:

@@ -33,7 +33,7 @@ from schemas.publisher import (
     SessionOpened,
 )
 from schemas.sealing import SealBroken
-from schemas.sealing.office import verify
+from schemas.sealing.office import OfficeKeys, verify
 from schemas.sealing.session import verify_session
 
 log = logging.getLogger(__name__)
@@ -70,9 +70,9 @@ class _Untrusted(Exception):
 class BroadcastTables:
     """Follows the trusted topics from their beginning; `start` returns once all of it is read."""
 
-    def __init__(self, settings: Settings, office_public_key: bytes) -> None:
+    def __init__(self, settings: Settings, office: OfficeKeys) -> None:
         self._settings = settings
-        self._office = office_public_key
+        self._office = office
         self._publishers: dict[str, PublisherEntry] = {}
         self._sessions: dict[str, SessionEntry] = {}
         self._signed: dict[str, SignedKey] = {}
@@ -298,7 +298,8 @@ class BroadcastTables:
 
     def _signed_by_office(self, record: Record) -> tuple[Envelope, bytes, bytes]:
         envelope, key, value = _event(record)
-        verify(self._office, key, record.headers, value)
+        signer = self._office.at(from_millis(record.timestamp_ms))
+        verify(signer, key, record.headers, value)
         if envelope.id in self._counted:
             # Appended a second time by somebody else, an old enrolment would undo an end.
             raise _Untrusted("repeated")

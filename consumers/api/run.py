@@ -36,6 +36,7 @@ from infra.settings import Settings, SettingsError
 from projections.broadcast import BroadcastTables
 from projections.positions import PositionWaiter
 from schemas import topics
+from schemas.sealing.office import OfficeKeys
 from streams.intake.keys import KeyFileError, SigningKey
 
 POOL_MAX: Final = 16
@@ -106,7 +107,7 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
     Raises:
         InfrastructureError: a server is missing or a key cannot be read.
     """
-    office = settings.office_key
+    office = settings.office_keys
     async with (
         opened_vault(settings, maximum=POOL_MAX) as vault,
         pool(settings.dsn, maximum=POOL_MAX) as connections,
@@ -199,7 +200,7 @@ async def _log_of(writer: Producer, broker: PartitionReader) -> KafkaLog:
 
 
 @asynccontextmanager
-async def _following(settings: Settings, office: bytes) -> AsyncIterator[BroadcastTables]:
+async def _following(settings: Settings, office: OfficeKeys) -> AsyncIterator[BroadcastTables]:
     tables = BroadcastTables(settings, office)
     await tables.start()
     try:

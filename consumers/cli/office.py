@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +12,19 @@ from stdnum.exceptions import ValidationError as NumberRefused
 
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json
-from consumers.stack.office import first_keys, init_office, office_key_path
+from consumers.stack.office import (
+    first_keys,
+    init_office,
+    next_office_key,
+    office_signing_key,
+)
 from consumers.stack.stack import migration_sources
 from infra.kafka import producer
 from infra.migrations import require_current
 from infra.settings import Settings, load_settings
 from schemas.dispensation import SUBMISSION_BODIES
 from schemas.identifiers import pharmacy
+from schemas.policy import MIN_NOTICE_MINUTES
 from schemas.publisher import (
     Contract,
     ContractEnded,
@@ -56,6 +62,32 @@ def init(as_json: Json = False) -> None:
 async def _init(settings: Settings) -> list[str]:
     await require_current(migration_sources(settings)[1:])
     return await init_office(settings)
+
+
+@app.command()
+def rotate(
+    since: Annotated[
+        datetime, typer.Option(help="When the next key begins to sign, UTC; leave days for it.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Makes the office's next key and prints what everybody pins from now on.
+
+    Every process and publisher takes the new setting before the time that is stated; from then on
+    the office signs with the new key, and what the former one signs counts no more.
+    """
+    moment = since.replace(tzinfo=UTC)
+    if moment < datetime.now(UTC) + timedelta(minutes=MIN_NOTICE_MINUTES):
+        fail(f"State a time at least {MIN_NOTICE_MINUTES} minutes away.", Exit.USAGE)
+    with one_sentence():
+        try:
+            pinned = next_office_key(load_settings(), moment)
+        except ValueError:
+            fail("Another change is planned for that time or a later one.", Exit.USAGE)
+    if as_json:
+        print_json({"office_public_key": str(pinned)})
+    else:
+        console().print(f"DPP_OFFICE_PUBLIC_KEY={pinned}", soft_wrap=True)
 
 
 @app.command()
@@ -143,7 +175,7 @@ def _state(fact: PublisherFact, *, as_json: bool) -> None:
 
 
 async def _send(settings: Settings, fact: PublisherFact) -> dict[str, object]:
-    office = SigningKey.load(office_key_path(settings))
+    office = office_signing_key(settings)
     record = publisher_record(office, fact, datetime.now(UTC))
     async with producer(settings) as sender:
         ack = await sender.send(

@@ -49,7 +49,7 @@ async def opened_catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
 @asynccontextmanager
 async def following(settings: Settings) -> AsyncIterator[BroadcastTables]:
     """Publishers, sessions and policies, followed until the end."""
-    tables = BroadcastTables(settings, settings.office_key)
+    tables = BroadcastTables(settings, settings.office_keys)
     await tables.start()
     try:
         yield tables

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
 from consumers.cli.parts import following
-from consumers.stack.office import office_key_path
+from consumers.stack.office import office_signing_key
 from infra.catalogue.postgres import PostgresCatalogue
 from infra.kafka import producer
 from infra.postgres import pool
@@ -20,7 +20,6 @@ from infra.settings import Settings, load_settings
 from projections.folds.policies import Policies, refusal
 from schemas import topics
 from schemas.policy import MIN_NOTICE_MINUTES, PolicyVersion, QualityPolicy
-from streams.intake.keys import SigningKey
 from streams.intake.office import policy_record
 from streams.quality import codes
 
@@ -97,7 +96,7 @@ def _read(file: Path) -> PolicyVersion:
 
 
 async def _register(settings: Settings, version: PolicyVersion) -> dict[str, object]:
-    office = SigningKey.load(office_key_path(settings))
+    office = office_signing_key(settings)
     await _require_catalogue(settings, version)
     async with following(settings) as tables, producer(settings) as sender:
         now = datetime.now(UTC)

@@ -9,7 +9,7 @@ import stamina
 
 from consumers.simulation.publish import append, signing_key
 from consumers.simulation.records import Sessions
-from consumers.stack.office import office_key_path
+from consumers.stack.office import office_signing_key
 from consumers.vendors.offline import OfflineBackbone
 from consumers.vendors.testers import ENROLLED, LAPSED_PHARMACY
 from infra.kafka import producer
@@ -58,9 +58,9 @@ async def enrol(settings: Settings) -> Keys:
         KeyFileError: the office's key or a test publisher's cannot be used.
         InfrastructureError: the broker does not answer.
     """
-    office = SigningKey.load(office_key_path(settings))
+    office = office_signing_key(settings)
     keys = {number: signing_key(settings, number) for number in ENROLLED}
-    tables = BroadcastTables(settings, office.public_bytes)
+    tables = BroadcastTables(settings, settings.office_keys)
     await tables.start()
     try:
         missing = {number: key for number, key in keys.items() if tables.publisher(number) is None}

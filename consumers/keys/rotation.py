@@ -11,7 +11,7 @@ import psycopg
 import structlog
 
 from consumers.keys.schedule import destroyed_at
-from consumers.stack.office import office_key_path, publish
+from consumers.stack.office import office_signing_key, publish
 from infra.errors import InfrastructureError
 from infra.kafka import producer
 from infra.keys.opening import opened_vault
@@ -21,7 +21,6 @@ from schemas.keyvault import IntakeKey, KeyVault, VaultUnavailable
 from schemas.publisher import BackboneKeyPublished, BackboneKeyRetired, PublisherFact
 from schemas.sealing import b64encode
 from schemas.sealing.session import INTAKE_PRIVATE_BYTES, intake_public_bytes
-from streams.intake.keys import SigningKey
 
 EVERY_SECONDS: Final = 3600.0
 _log = structlog.get_logger(__name__)
@@ -37,7 +36,7 @@ async def rotate_intake(settings: Settings, tables: BroadcastTables, vault: KeyV
         KeyFileError: the office's private key is not here.
         BrokerUnavailable, VaultUnavailable: run it again; a key that nobody was told of is no harm.
     """
-    office = SigningKey.load(office_key_path(settings))
+    office = office_signing_key(settings)
     former = tables.backbone_keys("intake")
     key = IntakeKey(f"intake-{secrets.token_hex(4)}", secrets.token_bytes(INTAKE_PRIVATE_BYTES))
     await vault.put_intake_key(key)

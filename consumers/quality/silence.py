@@ -48,7 +48,7 @@ async def ask(settings: Settings, *, days: int, at: datetime) -> Silence:
     Raises:
         InfrastructureError: a server does not answer, or the projection is `Stale`.
     """
-    office = settings.office_key
+    office = settings.office_keys
     async with pool(settings.dsn, maximum=2) as connections, reader(settings) as log:
         await require_current(settings, log, connections)
         tables = BroadcastTables(settings, office)

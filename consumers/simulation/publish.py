@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from consumers.simulation.plan import Plan, PlannedSubmission
 from consumers.simulation.records import OVERSIZE_BYTES, Outgoing, Sessions, outgoing
-from consumers.stack.office import office_key_path
+from consumers.stack.office import office_signing_key
 from infra.errors import InfrastructureError
 from infra.kafka import Producer, producer
 from infra.settings import Settings
@@ -81,8 +81,8 @@ async def introduce(sender: Producer, settings: Settings, plan: Plan) -> Session
     Raises:
         AlreadySimulated, InfrastructureError, KeyFileError: see `publish`.
     """
-    office = SigningKey.load(office_key_path(settings))
-    intake = await _intake_key(settings, office, plan)
+    office = office_signing_key(settings)
+    intake = await _intake_key(settings, plan)
     signing = {
         one.pharmacy.number: signing_key(settings, one.pharmacy.number) for one in plan.streams
     }
@@ -90,9 +90,9 @@ async def introduce(sender: Producer, settings: Settings, plan: Plan) -> Session
     return await _open_sessions(sender, signing, intake)
 
 
-async def _intake_key(settings: Settings, office: SigningKey, plan: Plan) -> BackboneKeyPublished:
+async def _intake_key(settings: Settings, plan: Plan) -> BackboneKeyPublished:
     """The key to seal sessions to, in a record that does not know these pharmacies yet."""
-    tables = BroadcastTables(settings, office.public_bytes)
+    tables = BroadcastTables(settings, settings.office_keys)
     await tables.start()
     try:
         intake = tables.backbone_keys("intake")

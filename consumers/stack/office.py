@@ -23,16 +23,59 @@ from schemas.publisher import (
     PublisherFact,
 )
 from schemas.sealing import b64encode
+from schemas.sealing.office import OfficeKeys
 from schemas.sealing.session import INTAKE_PRIVATE_BYTES, intake_public_bytes
 from schemas.subject import REGISTRATIONS
 from schemas.topics import PUBLISHER_REGISTERED
-from streams.intake.keys import SigningKey
+from streams.intake.keys import KeyFileError, SigningKey
 from streams.intake.office import publisher_record
 
 
 def office_key_path(settings: Settings) -> Path:
     """Where the office's private key lies."""
     return settings.data / "office" / "office.key"
+
+
+def office_signing_key(settings: Settings, at: datetime | None = None) -> SigningKey:
+    """The office's private key of that time (now): the one whose public half is pinned for it.
+
+    Raises:
+        KeyFileError: it is not in the office's folder.
+        SettingsError: the pinned keys cannot be read.
+    """
+    if settings.office_public_key is None:
+        return SigningKey.load(office_key_path(settings))
+    pinned = settings.office_keys.at(at or datetime.now(UTC))
+    folder = office_key_path(settings).parent
+    for path in sorted(folder.glob("office*.key")):
+        key = SigningKey.load(path)
+        if key.public_bytes == pinned:
+            return key
+    raise KeyFileError(
+        f"No file office*.key in {folder} holds the office's key of now: bring the one that "
+        "DPP_OFFICE_PUBLIC_KEY names."
+    )
+
+
+def next_office_key(settings: Settings, since: datetime) -> OfficeKeys:
+    """Makes the office's next private key, which signs from `since` on; what to pin from now on.
+
+    Raises:
+        KeyFileError: the office's present key is not here, or the file cannot be made.
+        ValueError: another change is planned for that time or later.
+    """
+    present = office_signing_key(settings)
+    folder = office_key_path(settings).parent
+    number = len(list(folder.glob("office*.key"))) + 1
+    key = SigningKey.generate(f"office-{number}")
+    pinned = (
+        OfficeKeys(present.public_bytes)
+        if settings.office_public_key is None
+        else settings.office_keys
+    )
+    extended = OfficeKeys.parse(f"{pinned},{b64encode(key.public_bytes)}@{since.isoformat()}")
+    key.save(folder / f"office-{number}.key")
+    return extended
 
 
 def registrar_key_path(settings: Settings) -> Path:
@@ -60,7 +103,7 @@ def first_keys(settings: Settings) -> Settings:
     _load_or_make(registrar_key_path(settings), "registrar-1")
     _load_or_make(log_key_path(settings), "log-1")
     update: dict[str, object] = {
-        "office_public_key": b64encode(office.public_bytes),
+        "office_public_key": settings.office_public_key or b64encode(office.public_bytes),
         "log_key_file": log_key_path(settings),
     }
     if settings.kek is None and settings.kek_file is None:
@@ -76,14 +119,14 @@ async def init_office(settings: Settings) -> list[str]:
 
     `settings` come from `first_keys`; topics and databases must exist.
     """
-    office = SigningKey.load(office_key_path(settings))
+    office = office_signing_key(settings)
     async with opened_vault(settings, maximum=2) as vault:
         intake = await vault.intake_keys()
         if not intake:
             raw = secrets.token_bytes(INTAKE_PRIVATE_BYTES)
             await vault.put_intake_key(IntakeKey(f"intake-{secrets.token_hex(4)}", raw))
             intake = await vault.intake_keys()
-    tables = BroadcastTables(settings, office.public_bytes)
+    tables = BroadcastTables(settings, settings.office_keys)
     await tables.start()
     try:
         await tables.catch_up()

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from schemas.envelope import EnvelopeFault, parse
 from schemas.publisher import BACKBONE, BACKBONE_KEY_PUBLISHED, BackboneKeyPublished
 from schemas.sealing import SealBroken, b64decode
-from schemas.sealing.office import verify
+from schemas.sealing.office import OfficeKeys, verify
 from streams.intake.keys import SigningKey
 from streams.intake.session import WireRecord
 from streams.intake.tokens import AUDIENCE, publisher_token
@@ -76,18 +76,22 @@ def connect_http(
 ) -> "HttpTransport":
     """The way through the API at an address such as `https://api.example.be`.
 
-    `office_public_key` is the FarmaFlux office's Ed25519 public key (base64url), which the office
-    hands out; nothing that the API answers can replace it.
+    `office_public_key` is the FarmaFlux office's Ed25519 public key (base64url), or several with
+    the times at which one follows the other, as the office hands it out; nothing that the API
+    answers can replace it.
 
     Raises:
         ValueError: the office's key is no Ed25519 public key.
     """
     try:
-        pinned = b64decode(office_public_key)
-    except SealBroken:
-        pinned = b""
+        pinned = OfficeKeys.parse(office_public_key)
+    except ValueError:
+        raise ValueError(
+            "The office's public key must be 32 bytes, base64url: take it as the office hands it "
+            "out."
+        ) from None
     return HttpTransport(
-        open_client(api), publisher=publisher, signing_key=signing_key, office_public_key=pinned
+        open_client(api), publisher=publisher, signing_key=signing_key, office=pinned
     )
 
 
@@ -109,24 +113,15 @@ class HttpTransport:
         *,
         publisher: str,
         signing_key: SigningKey,
-        office_public_key: bytes,
+        office: OfficeKeys,
         clock: Callable[[], datetime] = _now,
         audience: str = AUDIENCE,
     ) -> None:
-        """Takes over the client: `close` closes it.
-
-        Raises:
-            ValueError: the office's key has not 32 bytes.
-        """
-        if len(office_public_key) != 32:  # noqa: PLR2004 - RFC 8032
-            raise ValueError(
-                "The office's public key must be 32 bytes, base64url: take it as the office "
-                "hands it out."
-            )
+        """Takes over the client: `close` closes it."""
         self._client = client
         self._publisher = publisher
         self._signing_key = signing_key
-        self._office = office_public_key
+        self._office = office
         self._clock = clock
         self._audience = audience
 
@@ -147,12 +142,12 @@ class HttpTransport:
         headers = [(name, value.encode()) for name, value in record.headers.items()]
         try:
             key, value = b64decode(record.key), b64decode(record.value)
-            verify(self._office, key, headers, value)
+            envelope = parse(headers)
+            if isinstance(envelope, EnvelopeFault) or envelope.type != BACKBONE_KEY_PUBLISHED:
+                return None
+            verify(self._office.at(envelope.time), key, headers, value)
             published = BackboneKeyPublished.read(value)
         except (SealBroken, ValidationError):
-            return None
-        envelope = parse(headers)
-        if isinstance(envelope, EnvelopeFault) or envelope.type != BACKBONE_KEY_PUBLISHED:
             return None
         right = key == BACKBONE.encode() and published.purpose == "intake"
         return published if right else None

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from consumers.stack.office import office_key_path
+from consumers.stack.office import office_signing_key
 from consumers.stack.stack import Stack
 from infra.kafka import Partition, producer, reader
 from infra.settings import load_settings
@@ -26,6 +26,7 @@ from schemas.dispensation import (
 )
 from schemas.publisher import Contract, Enrolled
 from schemas.receipts import Receipt
+from schemas.sealing.office import OfficeKeys
 from streams.intake.http_transport import HttpTransport
 from streams.intake.keys import SigningKey
 from streams.intake.office import publisher_record
@@ -71,7 +72,7 @@ class Backbone:
             key=self.pharmacy_key.enrolment(PHARMACY),
             contract=Contract(event_types=(REGISTER,), valid_from=now - timedelta(days=1)),
         )
-        record = publisher_record(SigningKey.load(office_key_path(settings)), fact, now)
+        record = publisher_record(office_signing_key(settings), fact, now)
         async with producer(settings) as sender:
             await sender.send(
                 topics.PUBLISHER_REGISTERED.name,
@@ -82,12 +83,12 @@ class Backbone:
 
     def transport(self) -> HttpTransport:
         """The publisher SDK's way through the API."""
-        key = SigningKey.load(office_key_path(self.stack.settings))
+        key = office_signing_key(self.stack.settings)
         return HttpTransport(
             httpx.AsyncClient(base_url=self.stack.api_url),
             publisher=PHARMACY,
             signing_key=self.pharmacy_key,
-            office_public_key=key.public_bytes,
+            office=OfficeKeys(key.public_bytes),
         )
 
     async def dispense(self, number: str, cnk: str = CNK) -> str:

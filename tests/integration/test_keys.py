@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from consumers.cli.main import app
 from consumers.keys.rotation import destroy_retired
-from consumers.stack.office import first_keys, init_office
+from consumers.stack.office import first_keys, init_office, office_signing_key, publish
 from infra.kafka import producer
 from infra.keys.kek import create_kek_file, load_kek
 from infra.keys.opening import opened_vault
@@ -22,7 +22,8 @@ from infra.postgres import pool
 from infra.settings import Settings
 from projections.broadcast import BroadcastTables
 from schemas.keyvault import SubjectSecret
-from schemas.publisher import REGISTRAR
+from schemas.publisher import REGISTRAR, BackboneKeyPublished
+from schemas.sealing.office import OfficeKeys
 from schemas.topics import PUBLISHER_SESSIONS
 from streams.intake.keys import SigningKey
 from streams.intake.session import open_session
@@ -46,14 +47,18 @@ async def office(topics_applied: Settings, fresh_database: str, tmp_path: Path) 
 
 @pytest.fixture
 async def tables(office: Settings) -> AsyncIterator[BroadcastTables]:
-    following = BroadcastTables(office, office.office_key)
+    following = BroadcastTables(office, office.office_keys)
     await following.start()
     yield following
     await following.stop()
 
 
+def command(office: Settings, *arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments, env=office.environment())
+
+
 def keys(office: Settings, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["keys", *arguments], env=office.environment())
+    return command(office, "keys", *arguments)
 
 
 async def _registrar_session(office: Settings, tables: BroadcastTables) -> str:
@@ -91,6 +96,36 @@ async def test_a_new_intake_key_takes_over_and_open_sessions_go_on(
         assert await destroy_retired(tables, vault, due) == [former.key_id]
         assert await destroy_retired(tables, vault, due) == []
         assert list(await vault.intake_keys()) == [current.key_id]
+
+
+async def test_the_next_office_key_states_what_counts_and_the_former_one_nothing_more(
+    office: Settings,
+) -> None:
+    since = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
+    said = f"--since={since:%Y-%m-%dT%H:%M:%S}"
+    done = await asyncio.to_thread(command, office, "office", "rotate", said, "--json")
+    assert done.exit_code == 0, done.output
+    pinned = OfficeKeys.parse(json.loads(done.stdout)["office_public_key"])
+    assert (pinned.first, pinned.later[0][0]) == (office.office_keys.first, since)
+    former = office_signing_key(office.model_copy(update={"office_public_key": str(pinned)}))
+    # As if that hour had passed: the next key signs since the beginning of time.
+    begun = OfficeKeys(bytes(32), ((AT, pinned.later[0][1]),))
+    rotated = office.model_copy(update={"office_public_key": str(begun)})
+    key = office_signing_key(rotated)
+    assert key.public_bytes == pinned.later[0][1] != former.public_bytes
+    async with producer(office) as sender:
+        for signer in (former, key):
+            name = f"intake-by-{signer.key_id}"
+            fact = BackboneKeyPublished(key_id=name, purpose="intake", public_key="A")
+            await publish(sender, signer, fact)
+    tables = BroadcastTables(rotated, rotated.office_keys)
+    await tables.start()
+    await tables.stop()
+    counted = {one.key_id for one in tables.backbone_keys("intake")}
+    assert counted == {f"intake-by-{key.key_id}"}
+    too_soon = f"--since={datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    refused = await asyncio.to_thread(command, office, "office", "rotate", too_soon)
+    assert refused.exit_code == 2
 
 
 async def test_the_status_tells_ages_and_what_goes_when(

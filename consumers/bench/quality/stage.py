@@ -185,7 +185,7 @@ async def open_stage(settings: Settings, name: str, seed: bytes, partitions: int
     """
     vault = SeededVault(seed)
     await vault.put_intake_key(vault.intake)
-    tables = BroadcastTables(settings, settings.office_key)
+    tables = BroadcastTables(settings, settings.office_keys)
     await tables.start()
     await tables.stop()
     stage = QualityStage(StillTables(tables), vault, sample_catalogue(), partitions)

@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from consumers.catalogue.sample import ensure_sample
 from consumers.simulation.population import SimulationSize, populate
-from consumers.stack.office import first_keys, init_office, office_key_path
+from consumers.stack.office import first_keys, init_office, office_signing_key
 from consumers.stack.stack import migration_sources
 from infra import migrations, topics
 from infra.embedded.broker import STOP, Broker
@@ -123,7 +123,7 @@ async def _prepare(settings: Settings) -> dict[str, Session]:
     await migrations.migrate(migration_sources(settings))
     await ensure_sample(settings.dsn)
     await init_office(settings)
-    tables = BroadcastTables(settings, settings.office_key)
+    tables = BroadcastTables(settings, settings.office_keys)
     await tables.start()
     await tables.stop()
     (intake,) = tables.backbone_keys("intake")
@@ -132,7 +132,7 @@ async def _prepare(settings: Settings) -> dict[str, Session]:
 
 async def _enrol(settings: Settings, intake: BackboneKeyPublished) -> dict[str, Session]:
     now = datetime.now(UTC)
-    office = SigningKey.load(office_key_path(settings))
+    office = office_signing_key(settings)
     contract = Contract(event_types=tuple(SUBMISSION_BODIES), valid_from=now - _LONG_AGO)
     sessions: dict[str, Session] = {}
     async with producer(settings) as sender:

@@ -1,14 +1,14 @@
 """Records that others trust carry the office's one signature over exactly what they are."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.envelope import Envelope, EnvelopeFault, parse
-from schemas.sealing import SealBroken
-from schemas.sealing.office import SIGNATURE_HEADER, enrolment_material, sign, verify
+from schemas.sealing import SealBroken, b64encode
+from schemas.sealing.office import SIGNATURE_HEADER, OfficeKeys, enrolment_material, sign, verify
 
 OFFICE = Ed25519PrivateKey.from_private_bytes(bytes(32))
 PUBLIC = OFFICE.public_key().public_bytes_raw()
@@ -96,3 +96,40 @@ def test_a_proof_of_enrolment_names_publisher_key_id_and_key() -> None:
         enrolment_material("80000551k", "ey-1", PUBLIC),
     }
     assert len(made) == 5
+
+
+NEXT, AFTER = (bytes([number]) * 32 for number in (1, 2))
+YEAR = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def test_each_office_key_signs_from_its_time_on_until_the_next_one_does() -> None:
+    keys = OfficeKeys(PUBLIC, ((YEAR, NEXT), (YEAR + timedelta(days=365), AFTER)))
+    assert OfficeKeys.parse(str(keys)) == keys
+    assert OfficeKeys.parse(b64encode(PUBLIC)) == OfficeKeys(PUBLIC)
+    for moment, key in (
+        (YEAR - timedelta(microseconds=1), PUBLIC),
+        (YEAR, NEXT),
+        (YEAR + timedelta(days=364), NEXT),
+        (YEAR + timedelta(days=365), AFTER),
+    ):
+        assert keys.at(moment) == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "AAAA",
+        b64encode(PUBLIC) + ",",
+        f"{b64encode(PUBLIC)},{b64encode(NEXT)}",
+        f"{b64encode(PUBLIC)},{b64encode(NEXT)}@2027-01-01T00:00:00",
+        f"{b64encode(PUBLIC)},AAAA@2027-01-01T00:00:00Z",
+        (
+            f"{b64encode(PUBLIC)},{b64encode(NEXT)}@2027-01-01T00:00:00Z,"
+            f"{b64encode(AFTER)}@2027-01-01T00:00:00Z"
+        ),
+    ],
+)
+def test_office_keys_that_nobody_can_pin_are_refused_bad(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        OfficeKeys.parse(text)

@@ -12,6 +12,7 @@ from projections.quality_queries import ReceiptRow
 from schemas.dispensation import MAX_SUBMISSION_BYTES, REGISTER
 from schemas.publisher import BackboneKeyPublished
 from schemas.receipts import GAP_NOTICED, RECEIPT
+from schemas.sealing.office import OfficeKeys
 from schemas.sealing.submission import unseal
 from schemas.topics import DISPENSATION_SUBMITTED, PUBLISHER_SESSIONS, SUBJECT_SUBMITTED
 from streams.intake.http_transport import HttpTransport
@@ -47,7 +48,7 @@ async def transport(world: World) -> AsyncIterator[HttpTransport]:
         client,
         publisher=PHARMACY,
         signing_key=world.publisher_key,
-        office_public_key=world.office.public_bytes,
+        office=OfficeKeys(world.office.public_bytes),
         clock=lambda: NOW,
     )
     yield made

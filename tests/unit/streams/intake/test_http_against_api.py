@@ -8,6 +8,7 @@ import pytest
 
 from projections.quality_queries import ReceiptRow
 from schemas.receipts import RECEIPT
+from schemas.sealing.office import OfficeKeys
 from schemas.topics import DISPENSATION_SUBMITTED, PUBLISHER_SESSIONS
 from streams.intake import (
     HttpTransport,
@@ -39,7 +40,7 @@ def through(world: World, key: SigningKey) -> HttpTransport:
         httpx.AsyncClient(transport=httpx.ASGITransport(app=world.app), base_url="http://api.test"),
         publisher=PHARMACY,
         signing_key=key,
-        office_public_key=world.office.public_bytes,
+        office=OfficeKeys(world.office.public_bytes),
         clock=lambda: world.now,
     )
 
@@ -153,7 +154,7 @@ async def test_an_intake_key_of_another_office_is_not_used_bad(
         httpx.AsyncClient(transport=httpx.ASGITransport(app=world.app), base_url="http://api.test"),
         publisher=PHARMACY,
         signing_key=key,
-        office_public_key=SigningKey.generate("x").public_bytes,
+        office=OfficeKeys(SigningKey.generate("x").public_bytes),
         clock=lambda: world.now,
     )
     async with Publisher(PHARMACY, key, outbox, stranger, clock=lambda: world.now) as publisher:

@@ -10,6 +10,7 @@ from schemas.envelope import SEALED
 from schemas.publisher import BACKBONE_KEY_PUBLISHED, BackboneKeyPublished, BackboneKeyRetired
 from schemas.receipts import GapNoticed
 from schemas.sealing import b64encode
+from schemas.sealing.office import OfficeKeys
 from streams.intake import (
     HttpTransport,
     Outbox,
@@ -36,7 +37,7 @@ def through(backbone: FakeBackbone, handler: Handler | None = None) -> HttpTrans
         client,
         publisher=PHARMACY,
         signing_key=backbone.key,
-        office_public_key=backbone.office.public_bytes,
+        office=OfficeKeys(backbone.office.public_bytes),
     )
 
 
