@@ -29,6 +29,7 @@ COLUMNS: Final = {
     "period": "text",
     "delivered_at": "timestamptz",
     "product_index": "text",
+    "returns_index": "text",
     "sealed": "bytea",
     "score": "int2",
     "warnings": "text[]",

@@ -210,7 +210,9 @@ class History(_Sealed):
     name: Final = "history"
     schema: Final = history.SCHEMA
     primary_keys: Final = {TABLE: HISTORY_KEY}
-    key_derived: Final = frozenset({"delivered_month", "delivered_at", "product_index"})
+    key_derived: Final = frozenset(
+        {"delivered_month", "delivered_at", "product_index", "returns_index"}
+    )
     _changes = staticmethod(history.fold)
 
     def writer(self, connection: Connection, *, fresh: bool = False) -> HistoryWriter:

@@ -25,8 +25,11 @@ from schemas.dispensation import (
 )
 from schemas.keyvault import Shredded
 from schemas.sealing import b64decode
+from schemas.sealing.facts import blind_index
 
 SCHEMA: Final = "history_v1"
+RETURN_KIND: Final = "returns"
+"""Kind of blind index under which the returns of a line are found."""
 
 Fact = RegisteredFact | CorrectedFact | RevokedFact
 
@@ -58,6 +61,7 @@ class PutVersion:
     period: str
     delivered_at: datetime | None
     product_index: str | None
+    returns_index: str | None
     sealed: bytes
     score: int | None
     warnings: tuple[str, ...]
@@ -113,6 +117,7 @@ def row_of(put: PutVersion, delivered_at: datetime | None) -> dict[str, object]:
         "period": put.period,
         "delivered_at": delivered_at,
         "product_index": put.product_index,
+        "returns_index": put.returns_index,
         "sealed": put.sealed,
         "score": put.score,
         "warnings": list(put.warnings),
@@ -124,6 +129,11 @@ def row_of(put: PutVersion, delivered_at: datetime | None) -> dict[str, object]:
 def month_of(moment: datetime) -> date:
     """First day of the month of delivery, on a Belgian calendar."""
     return brussels.day_of(moment).replace(day=1)
+
+
+def returns_index(index_key: bytes, pharmacy: str, dguid: str) -> str:
+    """Under what the returns of a pharmacy's line are found."""
+    return blind_index(index_key, RETURN_KIND, f"{pharmacy}/{dguid}")
 
 
 def _entered(
@@ -147,6 +157,7 @@ def _entered(
             period=fact.period,
             delivered_at=content.delivered_at,
             product_index=_product_index(content, index_key),
+            returns_index=_returns_index(fact.pharmacy, content, index_key),
             sealed=b64decode(fact.sealed),
             score=fact.score,
             warnings=fact.warnings,
@@ -168,6 +179,7 @@ def _withdrawn(fact: RevokedFact, recorded: Recorded) -> PutVersion:
         period=fact.period,
         delivered_at=None,
         product_index=None,
+        returns_index=None,
         sealed=b64decode(fact.sealed),
         score=None,
         warnings=(),
@@ -190,3 +202,9 @@ def _product_index(content: LineContent, index_key: bytes) -> str | None:
     if not isinstance(content.product, MedicinalProduct):
         return None
     return product_index(index_key, content.product.cnk)
+
+
+def _returns_index(pharmacy: str, content: LineContent, index_key: bytes) -> str | None:
+    if content.returns is None:
+        return None
+    return returns_index(index_key, pharmacy, content.returns)

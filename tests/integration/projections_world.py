@@ -193,28 +193,37 @@ class World:
     waiter: PositionWaiter
     connection: Connection
     pool: Pool
+    _decided: dict[int, int] = field(default_factory=dict)
+    """Where each partition stands behind the marker of the last transaction that touched it."""
 
     async def publish(self, outputs: Sequence[Output], *, abort: bool = False) -> None:
         """Writes outputs in one transaction, or takes them back."""
         with suppress(_Abort):
             async with self.stage.transaction():
                 for one in outputs:
-                    await self.stage.send(
+                    sent = await self.stage.send(
                         self.topic,
                         one.body,
                         key=one.key,
                         headers=one.headers(),
                         partition=one.partition,
                     )
+                    self._decided[one.partition] = sent.offset + 2
                 if abort:
                     raise _Abort
 
     async def ends(self) -> dict[int, int]:
-        """The last stable offset of every partition."""
+        """The last stable offset of every partition, once all that was published is decided.
+
+        The broker answers a commit before the markers of the transaction are in the log.
+        """
         wanted = [Partition(self.topic, number) for number in range(PARTITIONS)]
         async with reader(self.settings) as source:
-            found = await source.end_offsets(wanted)
-        return {one.partition: offset for one, offset in found.items()}
+            while True:
+                found = await source.end_offsets(wanted)
+                ends = {one.partition: offset for one, offset in found.items()}
+                if all(ends[one] >= offset for one, offset in self._decided.items()):
+                    return ends
 
     async def caught_up(self, projection: str = "history") -> dict[int, int]:
         """Waits until the projection has applied everything that is decided."""

@@ -34,7 +34,8 @@ def cut_logs(draw: st.DrawFn) -> tuple[list[Step], list[list[Step]], int | None]
 async def _stored(connection: Connection) -> dict[Line, Row]:
     cursor = await connection.execute(
         "SELECT delivered_month, pharmacy, dguid, version, subject, status, generation,"
-        " delivered_at, product_index, superseded_position FROM history_v1.dispensation"
+        " delivered_at, product_index, returns_index, superseded_position"
+        " FROM history_v1.dispensation"
     )
     return {Line(*row[:4]): row[4:] async for row in cursor}
 

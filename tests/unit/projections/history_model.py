@@ -23,6 +23,7 @@ from schemas.keyvault import Shredded
 PHARMACY = "80000551"
 INDEX_KEY = bytes(32)
 SUBJECTS = ("a" * 26, "b" * 26, "c" * 26)
+RETURNED = "00000000-0000-4000-8000-000000000000"
 FIRST = datetime(2026, 1, 30, 22, 30, tzinfo=UTC)
 
 
@@ -38,7 +39,7 @@ class Step:
         return history.fold(self.fact, self.content, self.recorded, INDEX_KEY)
 
 
-Row = tuple[str, str, int, datetime, str | None, int | None]
+Row = tuple[str, str, int, datetime, str | None, str | None, int | None]
 
 
 @dataclass(slots=True)
@@ -55,8 +56,8 @@ class Table:
                     self._put(change)
                 case Supersede(line=line, position=position):
                     row = self.rows.get(line)
-                    if row is not None and row[5] is None:
-                        self.rows[line] = (*row[:5], position)
+                    if row is not None and row[-1] is None:
+                        self.rows[line] = (*row[:-1], position)
 
     def erase(self, subject: str, generation: int) -> None:
         self.erased[subject] = max(generation, self.erased.get(subject, 0))
@@ -71,17 +72,18 @@ class Table:
             at = self.rows[former][3] if former in self.rows else None
         gone = put.generation <= self.erased.get(put.subject, 0)
         if at is not None and not gone and put.line not in self.rows:
-            index = put.product_index
-            self.rows[put.line] = (put.subject, put.status, put.generation, at, index, None)
+            found_by = (put.product_index, put.returns_index)
+            self.rows[put.line] = (put.subject, put.status, put.generation, at, *found_by, None)
 
 
-def content(at: datetime) -> LineContent:
+def content(at: datetime, returns: str | None = None) -> LineContent:
     return LineContent(
         sguid="00000000-0000-4000-8000-000000000000",
         pharmacy=PHARMACY,
         delivered_at=at,
         product=MedicinalProduct(cnk="0000000"),
-        units=1,
+        units=1 if returns is None else -1,
+        returns=returns,
     )
 
 
@@ -98,9 +100,16 @@ def _fact_members(line: int, version: int, subject: str) -> dict[str, object]:
     }
 
 
-def registered(line: int, subject: str, at: datetime, *, shredded: bool = False) -> Step:
+def registered(
+    line: int,
+    subject: str,
+    at: datetime,
+    *,
+    shredded: bool = False,
+    returns: str | None = None,
+) -> Step:
     fact = RegisteredFact.model_validate({**_fact_members(line, 1, subject), "score": 90})
-    opened = Shredded("period") if shredded else content(at)
+    opened = Shredded("period") if shredded else content(at, returns)
     return Step(fact, opened, _recorded(line, 1))
 
 
@@ -127,7 +136,8 @@ def lives(draw: st.DrawFn, line: int = 0) -> list[Step]:
     """A line's facts: registered, corrected some times, perhaps revoked; some of them shredded."""
     subject = draw(st.sampled_from(SUBJECTS))
     at = FIRST + timedelta(hours=draw(st.integers(0, 24 * 60)))
-    steps = [registered(line, subject, at, shredded=draw(st.booleans()))]
+    returns = draw(st.none() | st.just(RETURNED))
+    steps = [registered(line, subject, at, shredded=draw(st.booleans()), returns=returns)]
     for version in range(2, 2 + draw(st.integers(0, 3))):
         of = Supersedes(version=version - 1, month=f"{history.month_of(at):%Y-%m}", subject=subject)
         subject = draw(st.sampled_from(SUBJECTS))

@@ -13,6 +13,8 @@ from schemas.dispensation import LineContent, Supersedes, UnregisteredProduct
 from schemas.sealing.facts import blind_index
 from tests.unit.projections.history_model import (
     INDEX_KEY,
+    PHARMACY,
+    RETURNED,
     SUBJECTS,
     Step,
     corrected,
@@ -38,6 +40,17 @@ def test_a_registered_fact_enters_with_its_delivery_and_a_blind_index_of_its_pro
     assert put.product_index == blind_index(INDEX_KEY, "cnk", "0000000")
     assert put.sealed == b"\0\0\0"
     assert (put.partition, put.position) == (1, 10)
+
+
+def test_a_return_enters_with_a_blind_index_of_the_line_that_it_names() -> None:
+    (put,) = registered(1, ANN, MARCH, returns=RETURNED).changes()
+    (other,) = registered(1, ANN, MARCH).changes()
+    assert isinstance(put, PutVersion)
+    assert isinstance(other, PutVersion)
+    assert put.returns_index == history.returns_index(INDEX_KEY, PHARMACY, RETURNED)
+    assert other.returns_index is None
+    elsewhere = history.returns_index(INDEX_KEY, "27457532", RETURNED)
+    assert put.returns_index != elsewhere
 
 
 def test_a_product_without_a_code_has_no_index() -> None:
@@ -121,5 +134,5 @@ def test_an_erasure_leaves_the_same_whenever_it_arrives(log: list[Step], cut: in
 
 @given(logs())
 def test_at_most_one_version_of_a_line_is_current(log: list[Step]) -> None:
-    standing = [line.dguid for line, row in folded(log).rows.items() if row[5] is None]
+    standing = [line.dguid for line, row in folded(log).rows.items() if row[-1] is None]
     assert len(standing) == len(set(standing))
