@@ -42,6 +42,22 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
+    api_public_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
+    """Where clients reach the API (scheme, host, prefix); by default where it listens."""
+    api_docs: bool = False
+    """Whether the API serves its documents under `/docs`."""
+    api_tls_cert_file: Path | None = None
+    api_tls_key_file: Path | None = None
+    api_tls_client_ca_file: Path | None = None
+    """Whose client certificates are taken, where the API ends TLS itself."""
+    api_client_cert_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,64}$")
+    api_trusted_proxies: str | None = None
+    """Header with the client's certificate (RFC 9440), and the proxies that may set it."""
+    api_dpop_nonce: bool = False
+    """Whether DPoP proofs must carry the server's nonce."""
+    api_requests_per_minute: int = Field(default=6000, ge=1)
+    api_patients_per_hour: int = Field(default=200, ge=1)
+    """Limits of one caller at one process."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535)
     """Port of metrics and health of a part without an API; 0 takes a free one."""
@@ -94,6 +110,16 @@ class Settings(BaseSettings):
             raise ValueError("DPP_KAFKA_PROTOCOL asks for DPP_KAFKA_USER and DPP_KAFKA_PASSWORD")
         if (self.kafka_cert_file is None) != (self.kafka_key_file is None):
             raise ValueError("DPP_KAFKA_CERT_FILE and DPP_KAFKA_KEY_FILE belong together")
+        if (self.api_tls_cert_file is None) != (self.api_tls_key_file is None):
+            raise ValueError("DPP_API_TLS_CERT_FILE and DPP_API_TLS_KEY_FILE belong together")
+        if self.api_tls_client_ca_file is not None and self.api_tls_cert_file is None:
+            raise ValueError("DPP_API_TLS_CLIENT_CA_FILE needs DPP_API_TLS_CERT_FILE")
+        if (self.api_client_cert_header is None) != (self.api_trusted_proxies is None):
+            raise ValueError("DPP_API_CLIENT_CERT_HEADER and DPP_API_TRUSTED_PROXIES go together")
+        if self.api_client_cert_header is not None and self.api_tls_cert_file is not None:
+            raise ValueError(
+                "client certificates come from the API's own TLS or from a proxy, not from both"
+            )
         if self.kek is not None and self.kek_file is not None:
             raise ValueError("give DPP_KEK or DPP_KEK_FILE, not both")
         return self

@@ -36,6 +36,7 @@ REFUSALS: Final = _refusals(
     s403="Refused; the same for every reason.",
     s413="The body is too large.",
     s415="The content type is not taken.",
+    s429="Too many requests, or about too many patients; `Retry-After` says when to try again.",
     s500="A failure on our side.",
     s503="Try again: a part does not answer.",
 )

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from stdnum.exceptions import ValidationError as InvalidNumber
 
+from consumers.api.issuers import Role
+from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
-from consumers.api.tokens import Principal, Role
+from consumers.api.tokens import Principal
 from projections.access import Reader, ReaderClaim
 from schemas.keyvault import KeyVault
 from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
@@ -71,6 +73,18 @@ def require(principal: Principal, *roles: Role) -> None:
     """
     if principal.role not in roles:
         raise Problem(403, "role-not-allowed")
+
+
+async def patient_of(deps: Dependencies, caller: Caller, number: str) -> str:
+    """The pseudonym of the patient that a caller asks about, counted against the caller's limit.
+
+    Raises:
+        Problem: 400, the number is malformed; 429, the caller asked about too many patients.
+    """
+    subject = await subject_of(deps.vault, number)
+    if subject != caller.pseudonym:
+        deps.throttle.patient(caller.principal, subject)
+    return subject
 
 
 async def subject_of(vault: KeyVault, number: str, path: str = "/patient") -> str:

@@ -19,6 +19,12 @@ DECISIONS: Final = Counter(
 AUTHENTICATION_FAILURES: Final = Counter(
     "dpp_api_authentication_failures_total", "Tokens refused.", ["reason"]
 )
+KEY_SETS: Final = Counter(
+    "dpp_api_issuer_key_readings_total", "Readings of issuers' key sets.", ["result"]
+)
+THROTTLED: Final = Counter(
+    "dpp_api_throttled_total", "Requests held back by a limit of a caller.", ["limit", "role"]
+)
 REGISTRATIONS: Final = Counter(
     "dpp_api_registrations_total", "Registrations by kind and answer.", ["kind", "status"]
 )

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from consumers.api.certificates import TrustedProxies
 from consumers.api.cursors import SortKey
-from consumers.api.tokens import PublisherKeys, TokenVerifier
+from consumers.api.gate import Gate
+from consumers.api.throttle import Throttle
+from consumers.api.tokens import PublisherKeys
 from consumers.api.tokens_dev import DevIssuer
 from projections.access import AccessFacts
 from projections.quality_queries import ReceiptRow
@@ -268,6 +271,10 @@ class ApiSettings:
     stream_poll: float = 15.0
     stream_seconds: float = 600.0
     docs: bool = False
+    public_url: str = "http://127.0.0.1:8080"
+    """Where clients reach the API: scheme, host and prefix."""
+    requests_per_minute: int = 6000
+    patients_per_hour: int = 200
     page_default: int = 100
     page_max: int = 500
 
@@ -283,7 +290,8 @@ class Dependencies:
     store: Store
     outcomes: Outcomes
     registrar: Registrar
-    verifier: TokenVerifier
+    gate: Gate
+    throttle: Throttle
     products: Mapping[str, Product]
     """The catalogue by CNK."""
     health: Health
@@ -291,5 +299,7 @@ class Dependencies:
     new_id: Callable[[], str]
     settings: ApiSettings = field(default_factory=ApiSettings)
     dev_issuer: DevIssuer | None = None
+    proxies: TrustedProxies | None = None
+    """Whose word on a client's certificate is taken."""
     unavailable_errors: tuple[type[Exception], ...] = ()
     """What adapters raise when the world outside does not answer: 503, to be tried again."""

@@ -18,6 +18,7 @@ TITLES: Final[dict[str, str]] = {
     "malformed-cursor": "The cursor is not one that this reader was given.",
     "malformed-envelope": "The attributes of the event are not complete and valid.",
     "unauthenticated": "A valid bearer token is needed.",
+    "too-many-requests": "Too many requests, or about too many patients; try again later.",
     "role-not-allowed": "The token's role may not use this address.",
     "access-refused": "No data can be shown.",
     "not-your-record": "The event names another publisher than the token.",
@@ -130,6 +131,7 @@ _BY_STATUS: Final[dict[int, str]] = {
     405: "method-not-allowed",
     413: "body-too-large",
     415: "unsupported-media-type",
+    429: "too-many-requests",
 }
 
 

@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import socket
+import ssl
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -16,12 +19,18 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from consumers.api.adapters import KafkaLog, Readiness, WaiterPositions
 from consumers.api.app import create_app
+from consumers.api.certificates import CertificateProtocol, TrustedProxies
 from consumers.api.follower import Follower
+from consumers.api.gate import Gate
+from consumers.api.issuers import TrustedIssuer, read_issuers
+from consumers.api.jwks import KeyRings
 from consumers.api.outcomes import OutcomeBook
 from consumers.api.ports import ApiSettings, Dependencies
 from consumers.api.registrar import NoIntakeKey, SessionRegistrar
+from consumers.api.replay import ReplayMemory
 from consumers.api.store import PostgresStore
-from consumers.api.tokens import TokenVerifier, TrustedIssuer, read_issuers
+from consumers.api.throttle import Throttle
+from consumers.api.tokens import TokenVerifier
 from consumers.api.tokens_dev import DevIssuer
 from consumers.catalogue import catalogue
 from consumers.stack.office import registrar_key_path
@@ -36,6 +45,7 @@ from infra.settings import Settings, SettingsError
 from projections.broadcast import BroadcastTables
 from projections.positions import PositionWaiter
 from schemas import topics
+from schemas.keyvault import KeyVault
 from schemas.sealing.office import OfficeKeys
 from streams.intake.keys import KeyFileError, SigningKey
 
@@ -57,7 +67,7 @@ async def run_api(settings: Settings, stop: asyncio.Event) -> None:
     listening = bind(settings)
     with contextlib.closing(listening):
         async with dependencies(settings) as deps:
-            await serve(deps, listening, stop)
+            await serve(settings, deps, listening, stop)
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -76,11 +86,19 @@ def bind(settings: Settings) -> socket.socket:
         ) from None
 
 
-async def serve(deps: Dependencies, listening: socket.socket, stop: asyncio.Event) -> None:
+async def serve(
+    settings: Settings, deps: Dependencies, listening: socket.socket, stop: asyncio.Event
+) -> None:
     """Serves the app on a bound socket until `stop` is set."""
     server = QuietServer(
         uvicorn.Config(
             create_app(deps),
+            http=CertificateProtocol,
+            ssl_certfile=settings.api_tls_cert_file,
+            ssl_keyfile=settings.api_tls_key_file,
+            ssl_ca_certs=_text(settings.api_tls_client_ca_file),
+            # Asked for, not demanded: portals and pharmacies come without one.
+            ssl_cert_reqs=ssl.CERT_OPTIONAL if settings.api_tls_client_ca_file else ssl.CERT_NONE,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -117,11 +135,15 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
         _waiting(settings, connections) as waiter,
     ):
         outcomes = OutcomeBook()
-        async with _followed(Follower(settings, outcomes)) as follower:
+        issuer = _dev_issuer(settings)
+        issuers = _issuers(settings, issuer)
+        async with (
+            _followed(Follower(settings, outcomes)) as follower,
+            _key_rings(issuers) as rings,
+        ):
             log = await _log_of(writer, broker)
             receipts = len(log.partitions(topics.DISPENSATION_RECEIPTS.name))
             store = PostgresStore(connections, receipts)
-            issuer = _dev_issuer(settings)
             registrar = SessionRegistrar(
                 key=_registrar_key(settings), log=log, tables=tables, clock=_now
             )
@@ -133,11 +155,18 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
                 store=store,
                 outcomes=outcomes,
                 registrar=registrar,
-                verifier=_verifier(settings, issuer, tables),
+                gate=_gate(settings, issuers, tables, rings, vault),
+                throttle=Throttle(
+                    requests_per_minute=settings.api_requests_per_minute,
+                    patients_per_hour=settings.api_patients_per_hour,
+                    clock=time.monotonic,
+                ),
+                proxies=_proxies(settings),
                 products=catalogue.by_cnk(),
                 health=Readiness(log=log, store=store, follower=follower, tables=tables),
                 clock=_now,
                 new_id=_new_id,
+                settings=api_settings(settings),
                 dev_issuer=issuer,
                 unavailable_errors=UNAVAILABLE,
             )
@@ -164,25 +193,82 @@ def _dev_issuer(settings: Settings) -> DevIssuer | None:
     return DevIssuer.open(settings.data / "keys", ApiSettings().audience)
 
 
-def _verifier(
-    settings: Settings, dev_issuer: DevIssuer | None, tables: BroadcastTables
-) -> TokenVerifier:
+def api_settings(settings: Settings) -> ApiSettings:
+    """Limits and switches of the API as the process was told."""
+    scheme = "https" if settings.api_tls_cert_file else "http"
+    return ApiSettings(
+        docs=settings.api_docs,
+        public_url=settings.api_public_url or f"{scheme}://{settings.api_host}:{settings.api_port}",
+    )
+
+
+def _issuers(settings: Settings, dev_issuer: DevIssuer | None) -> tuple[TrustedIssuer, ...]:
     issuers: tuple[TrustedIssuer, ...] = (dev_issuer.trusted(),) if dev_issuer else ()
-    if settings.issuers_file is not None:
-        try:
-            issuers += read_issuers(settings.issuers_file)
-        except OSError as error:
-            raise SettingsError(
-                f"The file of DPP_ISSUERS_FILE cannot be read: {error.strerror}."
-            ) from None
-        except ValueError as error:
-            raise SettingsError(f"{error} Look at DPP_ISSUERS_FILE.") from None
+    if settings.issuers_file is None:
+        return issuers
     try:
-        return TokenVerifier(
-            issuers=issuers, publishers=tables, audience=ApiSettings().audience, clock=_now
-        )
+        return issuers + read_issuers(settings.issuers_file)
+    except OSError as error:
+        raise SettingsError(
+            f"The file of DPP_ISSUERS_FILE cannot be read: {error.strerror}."
+        ) from None
     except ValueError as error:
         raise SettingsError(f"{error} Look at DPP_ISSUERS_FILE.") from None
+
+
+@asynccontextmanager
+async def _key_rings(issuers: tuple[TrustedIssuer, ...]) -> AsyncIterator[KeyRings]:
+    """The issuers' keys, read once before anything is answered, and then again and again."""
+    try:
+        rings = KeyRings(issuers, time.monotonic)
+    except ValueError as error:
+        raise SettingsError(f"{error} Look at DPP_ISSUERS_FILE.") from None
+    await asyncio.gather(*(rings.read_again(one.issuer) for one in rings.remote))
+    reading = asyncio.create_task(rings.keep_reading())
+    try:
+        yield rings
+    finally:
+        reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reading
+
+
+def _gate(
+    settings: Settings,
+    issuers: tuple[TrustedIssuer, ...],
+    tables: BroadcastTables,
+    rings: KeyRings,
+    vault: KeyVault,
+) -> Gate:
+    limits = api_settings(settings)
+    verifier = TokenVerifier(
+        issuers=issuers, publishers=tables, audience=limits.audience, clock=_now, rings=rings
+    )
+    return Gate(
+        verifier=verifier,
+        replay=ReplayMemory(lambda: _now().timestamp()),
+        public_url=limits.public_url,
+        clock=_now,
+        rings=rings,
+        nonce_key=(lambda: vault.root_key("cursor")) if settings.api_dpop_nonce else None,
+    )
+
+
+def _proxies(settings: Settings) -> TrustedProxies | None:
+    header, networks = settings.api_client_cert_header, settings.api_trusted_proxies
+    if header is None or networks is None:
+        return None
+    try:
+        return TrustedProxies.parse(header, networks)
+    except ValueError:
+        raise SettingsError(
+            "The setting DPP_API_TRUSTED_PROXIES is wrong: give addresses or networks, separated "
+            "by commas."
+        ) from None
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 async def _log_of(writer: Producer, broker: PartitionReader) -> KafkaLog:

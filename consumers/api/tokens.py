@@ -1,38 +1,28 @@
-"""Bearer tokens: who calls, proven by pinned issuers or by a publisher's own enrolled key.
+"""Access tokens: who calls, proven by pinned issuers or by a publisher's own enrolled key.
 
 Algorithms, issuers, audiences, types and clocks are pinned; keys come from configuration or from
 the office-signed publisher facts, never from a header of the token. Source: RFC 8725; audit
 reference, section 4.
 """
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Protocol
 
-from joserfc import jwt
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import KeySet, OKPKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stdnum.exceptions import ValidationError as InvalidNumber
 
-from schemas import strictjson
+from consumers.api.issuers import SAFE_TYPES, Binding, Role, TrustedIssuer
+from consumers.api.jose import BadSignature, Jwk, NotJose, claims_of, peek, public_key
+from consumers.api.jwks import KeyRings
 from schemas.identifiers import nihdi, niss, pharmacy
-from schemas.sealing import SealBroken, b64decode, b64encode
+from schemas.sealing import b64encode
 
-Role = Literal["patient", "caregiver", "pharmacist", "pharmacy", "auditor", "operator"]
-AsymmetricAlgorithm = Literal[
-    "RS256", "PS256", "ES256", "ES384", "ES512", "Ed25519", "EdDSA", "Ed448"
-]
-Jwk = dict[str, str | list[str]]
 PUBLISHER_ALGORITHMS: Final = ("Ed25519", "EdDSA")
 PUBLISHER_TOKEN_SECONDS: Final = 300
 SKEW_SECONDS: Final = 30
-MAX_TOKEN_CHARS: Final = 8192
-_PARTS: Final = 3
-_SAFE_TYPES: Final = ("JWT", "at+jwt", "application/at+jwt")
+"""How far a publisher's clock may be off."""
 
 
 class Unauthenticated(Exception):
@@ -43,45 +33,12 @@ class Unauthenticated(Exception):
         self.reason = reason
 
 
-class TrustedIssuer(BaseModel):
-    """One issuer as configured: nothing that a token says can widen it."""
+class UnknownKey(Unauthenticated):
+    """The issuer has no key of that id, as far as is known here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    issuer: Annotated[str, Field(min_length=1, max_length=256)]
-    audience: Annotated[str, Field(min_length=1, max_length=256)]
-    algorithms: Annotated[tuple[AsymmetricAlgorithm, ...], Field(min_length=1)]
-    types: Annotated[tuple[Literal["JWT", "at+jwt", "application/at+jwt"], ...], Field()] = (
-        _SAFE_TYPES
-    )
-    roles: tuple[Role, ...] = ("patient", "caregiver", "pharmacist", "pharmacy", "auditor")
-    """Roles that this issuer may grant; `operator` only if it is named."""
-    max_seconds: Annotated[int, Field(ge=60, le=86_400)] = 43_200
-    keys: tuple[dict[str, str | list[str]], ...] = Field(min_length=1, repr=False)
-    """Public JWKs, each with its `kid`."""
-
-
-class IssuersFile(BaseModel):
-    """The file of pinned issuers, `DPP_ISSUERS_FILE`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    issuers: tuple[TrustedIssuer, ...]
-
-
-def read_issuers(path: Path) -> tuple[TrustedIssuer, ...]:
-    """The issuers pinned in a file.
-
-    Raises:
-        ValueError: the file does not hold what it should; the text names the first member at fault.
-        OSError: it cannot be read.
-    """
-    try:
-        return IssuersFile.model_validate_json(path.read_bytes()).issuers
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "/".join(str(part) for part in first["loc"])
-    raise ValueError(f"The file of token issuers is wrong at {where or 'its beginning'}.")
+    def __init__(self, issuer: str) -> None:
+        super().__init__("unknown_key")
+        self.issuer = issuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +60,34 @@ class Principal:
     """Publisher id, when the token is one that a publisher issued for itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A token that holds, and what else its sender has to show."""
+
+    principal: Principal
+    expires_at: int
+    binding: Binding = "none"
+    """What the issuer asks for."""
+    key_thumbprint: str | None = None
+    """`cnf.jkt`: the DPoP key that the token is bound to. Source: RFC 9449, section 6."""
+    certificate_thumbprint: str | None = None
+    """`cnf.x5t#S256`: the client certificate that it is bound to. Source: RFC 8705, section 3."""
+    one_time: bool = False
+
+
 class PublisherKeys(Protocol):
     """Enrolled keys, as the broadcast tables hold them."""
 
     def active_key(self, publisher: str, key_id: str, at: datetime) -> bytes | None:
         """The Ed25519 public key (32 bytes) that the publisher may use at that time."""
         ...
+
+
+class _Confirmation(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, hide_input_in_errors=True)
+
+    jkt: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    x5t: str | None = Field(default=None, alias="x5t#S256", min_length=1, max_length=64)
 
 
 class _Claims(BaseModel):
@@ -123,7 +102,15 @@ class _Claims(BaseModel):
     iat: int
     nbf: int | None = None
     jti: Annotated[str, Field(min_length=1, max_length=128)]
-    role: Role | None = None
+    cnf: _Confirmation = _Confirmation()
+
+
+class _Person(BaseModel):
+    """What an issuer says of a person or organisation, under our names."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, hide_input_in_errors=True)
+
+    role: str | list[str] | None = None
     niss: Annotated[str, Field(max_length=32)] | None = None
     nihdi: Annotated[str, Field(max_length=32)] | None = None
     profession: Annotated[str, Field(min_length=1, max_length=64)] | None = None
@@ -132,7 +119,10 @@ class _Claims(BaseModel):
 
 
 class TokenVerifier:
-    """Turns a bearer token into a principal, or refuses it."""
+    """Turns an access token into a principal, or refuses it.
+
+    `rings` are the issuers' keys; without them the issuers must all have pinned keys.
+    """
 
     def __init__(
         self,
@@ -141,128 +131,117 @@ class TokenVerifier:
         publishers: PublisherKeys,
         audience: str,
         clock: Callable[[], datetime],
+        rings: KeyRings | None = None,
     ) -> None:
         self._issuers = {one.issuer: one for one in issuers}
-        self._keys = {one.issuer: _key_ring(one) for one in issuers}
+        self._rings = rings or KeyRings(issuers, lambda: clock().timestamp())
         self._publishers = publishers
         self._audience = audience
         self._clock = clock
 
     def verify(self, token: str) -> Principal:
-        """The principal that the token proves.
+        """The principal that the token proves, whoever sends it.
 
         Raises:
             Unauthenticated: it proves none.
         """
-        header, payload = _peek(token)
+        return self.accept(token).principal
+
+    def accept(self, token: str) -> Accepted:
+        """What the token proves, and what its sender has to show besides.
+
+        Raises:
+            Unauthenticated: it proves nothing.
+            KeysUnavailable: its issuer's keys could not be read for too long.
+        """
+        try:
+            header, payload = peek(token)
+        except NotJose:
+            raise Unauthenticated("not_a_token") from None
         now = self._clock()
         issuer = self._issuers.get(str(payload.get("iss")))
         if issuer is not None:
-            claims = self._verify_issued(token, header, issuer, now)
-            return _person(claims, issuer)
-        return self._verify_publisher(token, header, payload, now)
+            return self._accept_issued(token, header, issuer, now)
+        return self._accept_publisher(token, header, payload, now)
 
-    def _verify_issued(
-        self, token: str, header: Mapping[str, object], issuer: TrustedIssuer, now: datetime
-    ) -> _Claims:
+    def _accept_issued(
+        self, token: str, header: Mapping[str, Any], issuer: TrustedIssuer, now: datetime
+    ) -> Accepted:
+        kid = header.get("kid")
+        if not isinstance(kid, str):
+            raise Unauthenticated("unknown_key")
         if header.get("typ") not in issuer.types:
             raise Unauthenticated("wrong_type")
-        key = self._keys[issuer.issuer].get(str(header.get("kid")))
+        key = self._rings.find(issuer.issuer, kid)
         if key is None:
-            raise Unauthenticated("unknown_key")
-        claims = _decode(token, key, issuer.algorithms)
-        _check_times(claims, now, issuer.max_seconds)
-        _check_audience(claims, issuer.audience)
-        return claims
+            raise UnknownKey(issuer.issuer)
+        try:
+            claims = claims_of(token, key, issuer.algorithms)
+        except BadSignature:
+            raise Unauthenticated("signature_or_algorithm") from None
+        common = _common(claims)
+        _check_times(common, now, issuer.max_seconds, issuer.skew_seconds)
+        _check_audience(common, issuer.audience)
+        return Accepted(
+            principal=_principal(common, _person(claims, issuer), issuer),
+            expires_at=common.exp,
+            binding=issuer.binding,
+            key_thumbprint=common.cnf.jkt,
+            certificate_thumbprint=common.cnf.x5t,
+            one_time=issuer.one_time,
+        )
 
-    def _verify_publisher(
+    def _accept_publisher(
         self,
         token: str,
-        header: Mapping[str, object],
-        payload: Mapping[str, object],
+        header: Mapping[str, Any],
+        payload: Mapping[str, Any],
         now: datetime,
-    ) -> Principal:
-        publisher = str(payload.get("iss"))
-        key_id = str(header.get("kid"))
-        public_key = self._publishers.active_key(publisher, key_id, now)
-        if public_key is None or not pharmacy.is_valid(publisher):
+    ) -> Accepted:
+        publisher, key_id = str(payload.get("iss")), header.get("kid")
+        if not isinstance(key_id, str):
+            raise Unauthenticated("unknown_key")
+        enrolled = self._publishers.active_key(publisher, key_id, now)
+        if enrolled is None or not pharmacy.is_valid(publisher):
             raise Unauthenticated("unknown_issuer")
-        if header.get("typ") not in (None, *_SAFE_TYPES):
+        if header.get("typ") not in (None, *SAFE_TYPES):
             raise Unauthenticated("wrong_type")
-        jwk: Jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64encode(public_key), "kid": key_id}
-        claims = _decode(token, KeySet([OKPKey.import_key(jwk)]), PUBLISHER_ALGORITHMS)
-        _check_times(claims, now, PUBLISHER_TOKEN_SECONDS)
+        jwk: Jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64encode(enrolled), "kid": key_id}
+        try:
+            claims = _common(claims_of(token, public_key(jwk), PUBLISHER_ALGORITHMS))
+        except BadSignature:
+            raise Unauthenticated("signature_or_algorithm") from None
+        _check_times(claims, now, PUBLISHER_TOKEN_SECONDS, SKEW_SECONDS)
         _check_audience(claims, self._audience)
         if claims.sub != publisher:
             raise Unauthenticated("wrong_subject")
-        return Principal(
+        principal = Principal(
             role="pharmacy",
             issuer=publisher,
             token_id=claims.jti,
             organisation=publisher,
             publisher=publisher,
         )
+        return Accepted(
+            principal=principal,
+            expires_at=claims.exp,
+            key_thumbprint=claims.cnf.jkt,
+            certificate_thumbprint=claims.cnf.x5t,
+        )
 
 
-def _key_ring(issuer: TrustedIssuer) -> dict[str, KeySet]:
-    """Public keys by `kid`; a private member in configuration is refused.
-
-    Raises:
-        ValueError: a key is private, symmetric, without `kid` or unreadable.
-    """
-    ring: dict[str, KeySet] = {}
-    for number, jwk in enumerate(issuer.keys):
-        if "kid" not in jwk or "d" in jwk or jwk.get("kty") not in ("RSA", "EC", "OKP"):
-            raise ValueError(
-                f"Key {number} of a token issuer must be a public RSA, EC or OKP key with a kid."
-            )
-        try:
-            ring[str(jwk["kid"])] = KeySet.import_key_set({"keys": [jwk]})
-        except (JoseError, ValueError, KeyError):
-            raise ValueError(f"Key {number} of a token issuer cannot be read.") from None
-    return ring
-
-
-def _peek(token: str) -> tuple[Mapping[str, object], Mapping[str, object]]:
-    """Header and payload before any check, only to learn which key to try."""
-    parts = token.split(".")
-    if len(token) > MAX_TOKEN_CHARS or len(parts) != _PARTS or not token.isascii():
-        raise Unauthenticated("not_a_token")
-    header, payload = _json_object(parts[0]), _json_object(parts[1])
-    if not isinstance(header.get("kid"), str):
-        raise Unauthenticated("unknown_key")
-    return header, payload
-
-
-def _json_object(part: str) -> Mapping[str, object]:
+def _common(claims: Mapping[str, Any]) -> _Claims:
     try:
-        value = strictjson.parse(b64decode(part), max_bytes=MAX_TOKEN_CHARS, max_depth=6)
-    except (SealBroken, strictjson.MalformedJson):
-        raise Unauthenticated("not_a_token") from None
-    if not isinstance(value, dict):
-        raise Unauthenticated("not_a_token")
-    return value
-
-
-def _decode(token: str, key: KeySet, algorithms: tuple[str, ...]) -> _Claims:
-    try:
-        with warnings.catch_warnings():
-            # `EdDSA` is the older name of what RFC 9864 calls `Ed25519`; publishers may use both.
-            warnings.simplefilter("ignore", SecurityWarning)
-            decoded = jwt.decode(token, key, algorithms=list(algorithms))
-        return _Claims.model_validate(decoded.claims)
+        return _Claims.model_validate(claims)
     except ValidationError:
-        reason = "claims_missing"
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
-        reason = "signature_or_algorithm"
-    raise Unauthenticated(reason)
+        raise Unauthenticated("claims_missing") from None
 
 
-def _check_times(claims: _Claims, now: datetime, max_seconds: int) -> None:
+def _check_times(claims: _Claims, now: datetime, max_seconds: int, skew: int) -> None:
     moment = now.timestamp()
-    if claims.exp <= moment - SKEW_SECONDS:
+    if claims.exp <= moment - skew:
         raise Unauthenticated("expired")
-    if claims.iat > moment + SKEW_SECONDS or (claims.nbf or 0) > moment + SKEW_SECONDS:
+    if claims.iat > moment + skew or (claims.nbf or 0) > moment + skew:
         raise Unauthenticated("not_yet_valid")
     if claims.exp - claims.iat > max_seconds or claims.exp <= claims.iat:
         raise Unauthenticated("lifetime")
@@ -274,27 +253,42 @@ def _check_audience(claims: _Claims, audience: str) -> None:
         raise Unauthenticated("wrong_audience")
 
 
-def _person(claims: _Claims, issuer: TrustedIssuer) -> Principal:
-    if claims.role is None or claims.role not in issuer.roles:
+def _person(claims: Mapping[str, Any], issuer: TrustedIssuer) -> _Person:
+    named = {ours: claims.get(theirs) for ours, theirs in issuer.claims.model_dump().items()}
+    try:
+        return _Person.model_validate(named)
+    except ValidationError:
+        raise Unauthenticated("claims_missing") from None
+
+
+def _role(said: str | list[str] | None, issuer: TrustedIssuer) -> Role:
+    """The one role that the claim stands for; none and several are refused alike."""
+    meant: dict[str, Role] = issuer.role_values or {role: role for role in issuer.roles}
+    values = [said] if isinstance(said, str) else said or []
+    roles = {meant[value] for value in values if value in meant}
+    if len(roles) != 1 or not roles <= set(issuer.roles):
         raise Unauthenticated("role_not_granted")
-    needs = _NEEDS[claims.role]
-    if any(getattr(claims, name) is None for name in needs):
+    return roles.pop()
+
+
+def _principal(claims: _Claims, person: _Person, issuer: TrustedIssuer) -> Principal:
+    role = _role(person.role, issuer)
+    if any(getattr(person, name) is None for name in _NEEDS[role]):
         raise Unauthenticated("claims_missing")
-    in_pharmacy = claims.role in ("pharmacist", "pharmacy")
-    organisation = claims.organisation
+    organisation, profession = person.organisation, person.profession
     try:
         return Principal(
-            role=claims.role,
+            role=role,
             issuer=claims.iss,
             token_id=claims.jti,
-            niss=niss.validate(claims.niss) if claims.niss else None,
-            nihdi=nihdi.validate(claims.nihdi) if claims.nihdi else None,
-            profession=claims.profession,
+            niss=niss.validate(person.niss) if person.niss else None,
+            nihdi=nihdi.validate(person.nihdi) if person.nihdi else None,
+            profession=issuer.professions.get(profession, profession) if profession else None,
             organisation=pharmacy.validate(organisation)
-            if organisation and in_pharmacy
+            if organisation and role in ("pharmacist", "pharmacy")
             else organisation,
-            name=claims.name,
-            subject=claims.sub if claims.role == "operator" else None,
+            name=person.name,
+            subject=claims.sub if role == "operator" else None,
         )
     except InvalidNumber:
         raise Unauthenticated("claims_invalid") from None
@@ -305,6 +299,7 @@ _NEEDS: Final[dict[Role, tuple[str, ...]]] = {
     "caregiver": ("nihdi", "profession"),
     "pharmacist": ("nihdi", "profession", "organisation"),
     "pharmacy": ("organisation",),
-    "auditor": ("sub",),
-    "operator": ("sub",),
+    "auditor": (),
+    "operator": (),
 }
+"""What a token must say of who has the role; `sub` is always there."""

@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, Field
 
-from consumers.api.tokens import Role, TrustedIssuer
+from consumers.api.issuers import Role, TrustedIssuer
 
 DEV_ISSUER: Final = "https://issuer.localhost/dev"
 _KEY_FILE: Final = "dev-issuer.json"

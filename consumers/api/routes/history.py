@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Response
 
 from consumers.api import mandates
 from consumers.api.answers import REFUSALS, as_json
-from consumers.api.callers import require, subject_of
+from consumers.api.callers import patient_of, require
 from consumers.api.forms import LimitForm, PageForm, PatientPageForm
 from consumers.api.ports import Dependencies
 from consumers.api.reads import Page, answer_history, read_own_lines
@@ -49,7 +49,7 @@ async def patient_history(deps: Deps, caller: Identified, form: PatientPageForm)
     Unknown, excluded and unconsented are answered alike.
     """
     require(caller.principal, "patient", "caregiver", "pharmacist")
-    subject = await subject_of(deps.vault, form.patient)
+    subject = await patient_of(deps, caller, form.patient)
     page = page_of(deps, "/v1/patients/history", form)
     return as_json(await answer_history(deps, caller, subject, page))
 

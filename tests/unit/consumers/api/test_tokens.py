@@ -11,7 +11,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey, RSAKey
 
-from consumers.api.tokens import TokenVerifier, TrustedIssuer, Unauthenticated, read_issuers
+from consumers.api.issuers import TrustedIssuer, read_issuers
+from consumers.api.tokens import TokenVerifier, Unauthenticated
 from consumers.api.tokens_dev import DevIssuer, TokenRequest
 from streams.intake.tokens import publisher_token
 from tests.unit.consumers.api.world import ANN, AUDIENCE, ISSUER, NOW, PHARMACY, World
@@ -64,7 +65,9 @@ CLAIMS_BAD: dict[str, tuple[dict[str, Any], str]] = {
     "lives too long": ({"exp": T + 90_000}, "lifetime"),
     "ends before it begins": ({"exp": T - 1}, "lifetime"),
     "no role": ({"role": None}, "role_not_granted"),
-    "unknown role": ({"role": "king"}, "claims_missing"),
+    "unknown role": ({"role": "king"}, "role_not_granted"),
+    "two roles at once": ({"role": ["patient", "caregiver"]}, "role_not_granted"),
+    "a number as role": ({"role": 5}, "claims_missing"),
     "patient without number": ({"niss": None}, "claims_missing"),
     "patient with a wrong number": ({"niss": "85000000139"}, "claims_invalid"),
     "caregiver without number": ({"role": "caregiver"}, "claims_missing"),

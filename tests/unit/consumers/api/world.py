@@ -14,9 +14,13 @@ from joserfc.jwk import OKPKey
 
 from consumers.api.app import create_app
 from consumers.api.cursors import SortKey
+from consumers.api.gate import Gate
+from consumers.api.issuers import Role, TrustedIssuer
 from consumers.api.outcomes import OutcomeBook
 from consumers.api.ports import ApiSettings, Appended, Dependencies, Header, PositionTimeout
-from consumers.api.tokens import Role, TokenVerifier, TrustedIssuer
+from consumers.api.replay import ReplayMemory
+from consumers.api.throttle import Throttle
+from consumers.api.tokens import TokenVerifier
 from consumers.catalogue import catalogue
 from infra.keys.memory import MemoryVault
 from projections.access import AccessFacts
@@ -314,6 +318,7 @@ class World:
         self.office = SigningKey.generate("office-1")
         numbers = itertools.count(1)
         limits = ApiSettings(registration_timeout=0.05, audit_timeout=0.2, stream_poll=0.01)
+        self.limits = replace(limits, **settings)
         self.deps = Dependencies(
             vault=self.vault,
             tables=self.tables,
@@ -322,12 +327,17 @@ class World:
             store=self.store,
             outcomes=self.outcomes,
             registrar=self.registrar,
-            verifier=self.verifier(),
+            gate=self.gate(),
+            throttle=Throttle(
+                requests_per_minute=self.limits.requests_per_minute,
+                patients_per_hour=self.limits.patients_per_hour,
+                clock=self.seconds,
+            ),
             products=catalogue.by_cnk(),
             health=self.health,
             clock=lambda: self.now,
             new_id=lambda: f"00000000-0000-4000-8000-{next(numbers):012d}",
-            settings=replace(limits, **settings),
+            settings=self.limits,
             unavailable_errors=(Down,),
         )
         self.app = create_app(self.deps)
@@ -350,7 +360,21 @@ class World:
             clock=lambda: self.now,
         )
 
-    def token(self, role: str, **claims: str) -> str:
+    def seconds(self) -> float:
+        return self.now.timestamp()
+
+    def gate(self, **changes: Any) -> Gate:
+        return Gate(
+            **{
+                "verifier": self.verifier(),
+                "replay": ReplayMemory(self.seconds),
+                "public_url": "http://api.test",
+                "clock": lambda: self.now,
+                **changes,
+            }
+        )
+
+    def token(self, role: str, **claims: Any) -> str:
         body: dict[str, Any] = {
             "iss": ISSUER,
             "sub": "somebody",
