@@ -1,5 +1,6 @@
 """What one poll becomes: events opened and folded, and how far it brings each partition."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,6 +15,8 @@ from schemas.envelope import EnvelopeFault, parse
 
 NEVER_SET_ASIDE: Final = frozenset({VAULT_DIFFERS})
 """Reasons that say something of the whole installation, not of one event."""
+SLICE: Final = 250
+"""Records that are folded without a pause, in which a commit beside it can go on."""
 _NO_LIMIT: Final = 2**63 - 1
 
 
@@ -57,7 +60,21 @@ async def fold_batch(
 ) -> Batch:
     """Folds everything polled up to the first event that may not be left out."""
     batch = Batch()
-    events = _admit(projection, copies, polled, batch, may_set_aside)
+    records = [record for records in polled.values() for record in records]
+    for start in range(0, len(records), SLICE):
+        slice_ = records[start : start + SLICE]
+        events = _admit(projection, copies, slice_, batch, may_set_aside)
+        await _fold_into(batch, projection, events, may_set_aside)
+        if batch.ended is not None:
+            break
+        await asyncio.sleep(0)
+    _forget_what_came_after(batch, polled)
+    return batch
+
+
+async def _fold_into(
+    batch: Batch, projection: Projection, events: Sequence[Event], may_set_aside: MaySetAside
+) -> None:
     start = 0
     while True:
         folded = await projection.fold(events[start:])
@@ -73,20 +90,18 @@ async def fold_batch(
     for event in events[:start]:
         if event.source is not None:
             batch.sources[event.record.partition] = event.source
-    _forget_what_came_after(batch, polled)
-    return batch
 
 
 def _admit(
     projection: Projection,
     copies: Mapping[int, Copies],
-    polled: Mapping[Partition, Sequence[Record]],
+    records: Sequence[Record],
     batch: Batch,
     may_set_aside: MaySetAside,
 ) -> list[Event]:
     """Events that are new, in order; copies of what was passed are noted."""
     admitted = []
-    for record in (record for records in polled.values() for record in records):
+    for record in records:
         try:
             event = open_record(record, from_stage=projection.from_stage)
         except Unfoldable as error:

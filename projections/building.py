@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from infra.kafka import Partition, Record, reader
-from infra.postgres import connect
+from infra.postgres import Connection, connect
 from infra.settings import Settings
-from projections.batch import MaySetAside, failure_of, fold_batch, moves, strict
+from projections.batch import Batch, MaySetAside, failure_of, fold_batch, moves, strict
 from projections.copies import Copies
-from projections.shells import Projection
-from projections.store import Failure, Target, commit, load_places, use_schema
+from projections.landing import Landing
+from projections.shells import Projection, Writer
+from projections.store import Failure, Move, Target, commit, load_places, use_schema
 
 BATCH_RECORDS: Final = 5000
 POLL_SECONDS: Final = 0.5
@@ -63,7 +64,7 @@ async def fill(
         writer = projection.writer(connection, fresh=True)
         await writer.prepare()
         copies = {number: Copies(place.source) for number, place in places.items()}
-        async with reader(settings) as source:
+        async with reader(settings) as source, Landing() as landing:
             await source.assign(
                 {Partition(target.topic, one): place.position for one, place in places.items()}
             )
@@ -78,17 +79,11 @@ async def fill(
                 batch = await fold_batch(projection, copies, polled, may_set_aside)
                 steps = moves(batch, polled, positions, places)
                 if steps:
-                    await writer.before(batch.changes)
-                    await commit(
-                        connection,
-                        target,
-                        steps,
-                        lambda _, changes=batch.changes: writer.write(changes),  # type: ignore[misc]
-                        batch.set_aside,
-                    )
+                    await landing.begin(_land(connection, target, writer, batch, steps))
                     places |= {move.partition: move.to for move in steps}
                     await pace.spend(batch.events)
                 if batch.ended is not None:
+                    await landing.done()
                     return failure_of(*batch.ended)
                 reached = [one for one in places if places[one].position >= limits[one]]
                 places = {one: at for one, at in places.items() if one not in reached}
@@ -96,7 +91,15 @@ async def fill(
                     await source.assign(
                         {Partition(target.topic, one): at.position for one, at in places.items()}
                     )
+            await landing.done()
     return None
+
+
+async def _land(
+    connection: Connection, target: Target, writer: Writer, batch: Batch, steps: Sequence[Move]
+) -> None:
+    await writer.before(batch.changes)
+    await commit(connection, target, steps, lambda _: writer.write(batch.changes), batch.set_aside)
 
 
 def before(

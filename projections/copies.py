@@ -2,16 +2,15 @@
 
 A stage writes its outputs in rising order of (source offset, ordinal), so whatever does not rise
 was seen before. Copies come seconds after the original; digests of the latest outputs of each
-partition are enough to tell a true copy from another outcome. Source: DESIGN section 5.
+partition are enough to tell a true copy from another outcome; they are Python's own, keyed anew in
+each process. Source: DESIGN section 5.
 """
 
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from projections.store import SourcePlace
-from schemas.canonical import lp
 from schemas.envelope import Envelope
 
 KEPT: Final = 4096
@@ -25,11 +24,11 @@ class Copies:
     """What one partition has let through; `last` survives restarts, the digests do not."""
 
     last: SourcePlace | None = None
-    _digests: OrderedDict[SourcePlace, bytes] = field(default_factory=OrderedDict)
+    _digests: OrderedDict[SourcePlace, int] = field(default_factory=OrderedDict)
 
     def judge(self, place: SourcePlace, key: bytes | None, value: bytes | None) -> Verdict:
         """Whether an output is new; a new one is remembered."""
-        digest = hashlib.sha256(lp(key or b"", value or b"")).digest()
+        digest = hash((key, value))
         if self.last is None or place > self.last:
             self.last = place
             self._digests[place] = digest

@@ -1,8 +1,7 @@
 """What a projection is handed: a record with its envelope, and its value as its type says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -24,8 +23,7 @@ class Unfoldable(Exception):
         self.category = category
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A record with its envelope; `source` is its place among a stage's outputs."""
 
     record: Record

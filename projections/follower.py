@@ -31,6 +31,7 @@ from projections.health import (
     SET_ASIDE,
     ProjectionHealth,
 )
+from projections.landing import Landing
 from projections.leases import Leases
 from projections.shells import Projection, Writer
 from projections.store import (
@@ -95,6 +96,7 @@ class Follower:
         self._stop = stop
         self._delay = BACKOFF_SECONDS[0]
         self._places: dict[int, Place] = {}
+        """How far each partition is folded; at most one batch of it is not yet committed."""
         self._copies: dict[int, Copies] = {}
         self._set_aside = 0
         self._look_due = 0.0
@@ -127,6 +129,7 @@ class Follower:
         async with (
             connect(self._settings.dsn, autocommit=True) as connection,
             reader(self._settings) as source,
+            Landing() as landing,
         ):
             partitions = await source.partitions(projection.topic)
             target = await self._target(connection, source, partitions)
@@ -137,8 +140,14 @@ class Follower:
             await leases.join()
             self._look_due = 0.0
             while not self._stop.is_set():
-                if await self._look(connection, source, target, leases):
-                    await self._step(connection, source, target, writer)
+                if time.monotonic() >= self._look_due:
+                    await landing.done()
+                    await self._look(connection, source, target, leases)
+                if leases.held:
+                    await self._step(connection, source, target, writer, landing)
+                else:
+                    await self._pause(LOOK_SECONDS)
+            await landing.done()
 
     async def _target(
         self, connection: Connection, source: PartitionReader, partitions: Collection[Partition]
@@ -158,23 +167,18 @@ class Follower:
 
     async def _look(
         self, connection: Connection, source: PartitionReader, target: Target, leases: Leases
-    ) -> bool:
-        """Settles leases and looks at the log's ends when it is time; True if there is work."""
-        if time.monotonic() >= self._look_due:
-            self._look_due = time.monotonic() + LOOK_SECONDS
-            all_partitions = await source.partitions(target.topic)
-            if await leases.settle([one.partition for one in all_partitions]) or (
-                set(self._places) != leases.held
-            ):
-                await self._assign(connection, source, target, leases.held)
-            self._health.enter(target.projection, "running" if leases.held else "standby")
-            tops = source.tops()
-            for one, end in (await source.end_offsets(source.assigned)).items():
-                self._health.ends(target.projection, one.partition, end, tops.get(one, 0))
-        if leases.held:
-            return True
-        await self._pause(LOOK_SECONDS)
-        return False
+    ) -> None:
+        """Settles leases and looks at the log's ends; nothing is being committed."""
+        self._look_due = time.monotonic() + LOOK_SECONDS
+        all_partitions = await source.partitions(target.topic)
+        if await leases.settle([one.partition for one in all_partitions]) or (
+            set(self._places) != leases.held
+        ):
+            await self._assign(connection, source, target, leases.held)
+        self._health.enter(target.projection, "running" if leases.held else "standby")
+        tops = source.tops()
+        for one, end in (await source.end_offsets(source.assigned)).items():
+            self._health.ends(target.projection, one.partition, end, tops.get(one, 0))
 
     async def _assign(
         self,
@@ -194,9 +198,17 @@ class Follower:
             self._health.moved(target.projection, number, place.position)
 
     async def _step(
-        self, connection: Connection, source: PartitionReader, target: Target, writer: Writer
+        self,
+        connection: Connection,
+        source: PartitionReader,
+        target: Target,
+        writer: Writer,
+        landing: Landing,
     ) -> None:
-        """One batch: read, fold, commit.
+        """One batch: read and folded while the one before is committed, then committed itself.
+
+        Under little load a batch is what has just arrived; the more there is to do, the more has
+        arrived meanwhile.
 
         Raises:
             _Halt: after committing everything before an event that cannot be taken over.
@@ -206,14 +218,31 @@ class Follower:
         batch = await fold_batch(self._projection, self._copies, polled, self._may_set_aside)
         steps = moves(batch, polled, await source.positions(), self._places)
         if steps:
-            await writer.before(batch.changes)
-            await commit(
-                connection, target, steps, lambda _: writer.write(batch.changes), batch.set_aside
+            self._places |= {move.partition: move.to for move in steps}
+            self._set_aside += len(batch.set_aside)
+            await landing.begin(
+                self._land(connection, target, writer, batch, steps, started=started)
             )
-            self._committed(batch, steps)
-            BATCH_SECONDS.labels(target.projection).observe(time.perf_counter() - started)
         if batch.ended is not None:
+            await landing.done()
             raise _Halt(failure_of(*batch.ended))
+
+    async def _land(
+        self,
+        connection: Connection,
+        target: Target,
+        writer: Writer,
+        batch: Batch,
+        steps: Sequence[Move],
+        *,
+        started: float,
+    ) -> None:
+        await writer.before(batch.changes)
+        await commit(
+            connection, target, steps, lambda _: writer.write(batch.changes), batch.set_aside
+        )
+        self._committed(batch, steps)
+        BATCH_SECONDS.labels(target.projection).observe(time.perf_counter() - started)
 
     def _may_set_aside(self, _: Record, number: int) -> bool:
         return self._projection.sets_aside and self._set_aside + number <= MAX_SET_ASIDE
@@ -222,7 +251,6 @@ class Follower:
         name = self._projection.name
         self._delay = BACKOFF_SECONDS[0]
         for move in steps:
-            self._places[move.partition] = move.to
             self._health.moved(name, move.partition, move.to.position)
         EVENTS.labels(name).inc(batch.events)
         ROWS.labels(name).inc(len(batch.changes))
@@ -241,7 +269,6 @@ class Follower:
                 partition=one.partition,
                 offset=one.position,
             )
-        self._set_aside += len(batch.set_aside)
         self._health.set_aside(name, self._set_aside)
 
     def _tell(self, what: str, record: Record) -> None:

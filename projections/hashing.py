@@ -18,13 +18,23 @@ ORDER BY 1, a.attname COLLATE "C"
 """
 _PLAIN: Final = frozenset({"int2", "int4", "int8", "bool", "date", "timestamptz"})
 _DIGEST: Final = "sha256(convert_to(concat({texts}), 'UTF8'){blobs})"
+_SETTINGS: Final = (
+    # The text of a moment follows the session's time zone.
+    "SET TIME ZONE 'UTC'",
+    # Digests are computed by all cores, whatever the planner thinks of passing on 32 bytes a row.
+    "SET parallel_setup_cost = 0",
+    "SET parallel_tuple_cost = 0",
+    "SET min_parallel_table_scan_size = 0",
+    "SET work_mem = '64MB'",
+)
+# OFFSET 0 keeps the digest from being computed anew wherever it is named.
 _HASH: Final = """
 SELECT coalesce(sum(number), 0)::bigint,
     sha256(coalesce(string_agg(digest, ''::bytea ORDER BY first), ''::bytea))
 FROM (
     SELECT get_byte(digest, 0) AS first, count(*) AS number,
         sha256(string_agg(digest, ''::bytea ORDER BY digest)) AS digest
-    FROM (SELECT {digest} AS digest FROM {table} AS r) AS digests
+    FROM (SELECT {digest} AS digest FROM {table} AS r OFFSET 0) AS digests
     GROUP BY 1
 ) AS groups
 """
@@ -62,8 +72,8 @@ async def stored_content(
     connection: Connection, schema: str, leaving_out: Collection[str] = ()
 ) -> dict[str, TableContent]:
     """The content of each table of a version, as the connection's transaction sees it."""
-    # The text of a moment follows the session's time zone.
-    await connection.execute("SET TIME ZONE 'UTC'")
+    for setting in _SETTINGS:
+        await connection.execute(setting)
     content = {}
     for one in await columns_of(connection, schema):
         cursor = await connection.execute(

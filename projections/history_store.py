@@ -8,7 +8,7 @@ from psycopg import sql
 from psycopg.errors import UniqueViolation
 
 from infra.postgres import Connection
-from projections.folds.history import Change, PutVersion, Supersede, row_of
+from projections.folds.history import Change, PutVersion, Supersede
 from projections.rows import copy_rows
 from projections.statements import statement
 from schemas.brussels import shift_months
@@ -69,7 +69,7 @@ class HistoryWriter:
     async def before(self, changes: Sequence[Change]) -> None:
         """Adds the months that the batch is the first to need."""
         months = {
-            change.line.month
+            change.delivered_month
             for change in changes
             if isinstance(change, PutVersion) and change.delivered_at is not None
         }
@@ -83,9 +83,9 @@ class HistoryWriter:
         for change in changes:
             match change:
                 case PutVersion():
-                    entered.append(_entered(change))
+                    entered.append(change)
                 case Supersede(line=line, position=position):
-                    ended.append((line.month, line.pharmacy, line.dguid, line.version, position))
+                    ended.append((*line, position))
                 case _:
                     assert_never(change)
         if self._fresh:
@@ -119,10 +119,6 @@ class HistoryWriter:
     ) -> None:
         target = sql.Identifier("pg_temp", table)
         await copy_rows(self._connection, target, columns, list(columns.values()), rows)
-
-
-def _entered(put: PutVersion) -> tuple[Any, ...]:
-    return (*row_of(put, put.delivered_at).values(), put.withdraws)
 
 
 def partition_name(month: date) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final, assert_never
 
 from projections.folds import history
 from projections.folds.changes import SUPERSEDED, Close, Fill, Upsert
-from projections.folds.history import Line, PutVersion, Supersede
+from projections.folds.history import PutVersion, Supersede
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
@@ -39,7 +39,7 @@ class Tables:
                 case PutVersion():
                     self._put_version(change)
                 case Supersede(line=line, position=position):
-                    row = self._table(HISTORY_TABLE).get(_key(line))
+                    row = self._table(HISTORY_TABLE).get(line)
                     if row is not None and row[SUPERSEDED] is None:
                         row[SUPERSEDED] = position
                 case _:
@@ -79,13 +79,9 @@ class Tables:
         table = self._table(HISTORY_TABLE)
         at = put.delivered_at
         if put.withdraws is not None:
-            former = Line(put.line.month, put.line.pharmacy, put.line.dguid, put.withdraws)
-            at = table.get(_key(former), {}).get("delivered_at")
-        key = _key(put.line)
+            former = put.line._replace(version=put.withdraws)
+            at = table.get(former, {}).get("delivered_at")
+        key = put.line
         row = history.row_of(put, at)
         if at is not None and key not in table and not self._gone(row):
             table[key] = {**row, SUPERSEDED: None}
-
-
-def _key(line: Line) -> Key:
-    return (line.month, line.pharmacy, line.dguid, line.version)

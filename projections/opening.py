@@ -10,13 +10,13 @@ from projections.events import Event, Unfoldable, read
 from schemas.dispensation import (
     RECORD_FACTS,
     CorrectedFact,
-    LineContent,
+    LineSummary,
     RegisteredFact,
     RevokedFact,
 )
 from schemas.keyvault import DestroyedPeriod, KeyVault, PeriodSecret, Shredded, SubjectSecret
 from schemas.sealing import SealBroken
-from schemas.sealing.facts import record_associated_data, record_keys, unseal
+from schemas.sealing.facts import FactKeys, record_associated_data, record_keys, unseal
 
 Fact = RegisteredFact | CorrectedFact | RevokedFact
 VAULT_DIFFERS: Final = "period_unknown"
@@ -29,7 +29,7 @@ class Opened:
 
     event: Event
     fact: Fact
-    content: LineContent | Shredded | None
+    content: LineSummary | Shredded | None
 
 
 @dataclass(slots=True)
@@ -45,6 +45,8 @@ class OpenedBatch:
 class _Secrets:
     subjects: Mapping[tuple[str, int], SubjectSecret | Shredded]
     periods: Mapping[str, PeriodSecret | DestroyedPeriod]
+    keys: dict[tuple[str, int, str, int], FactKeys] = field(default_factory=dict, repr=False)
+    """What the batch has derived: the lines of a visit share them."""
 
 
 async def open_facts(vault: KeyVault, events: Sequence[Event]) -> OpenedBatch:
@@ -81,7 +83,7 @@ async def _secrets(vault: KeyVault, facts: Sequence[Fact]) -> _Secrets:
     )
 
 
-def _content(event: Event, fact: Fact, secrets: _Secrets) -> LineContent | Shredded | None:
+def _content(event: Event, fact: Fact, secrets: _Secrets) -> LineSummary | Shredded | None:
     if isinstance(fact, RevokedFact):
         return None
     subject = secrets.subjects.get((fact.subject, fact.generation), Shredded("subject"))
@@ -102,9 +104,12 @@ def _content(event: Event, fact: Fact, secrets: _Secrets) -> LineContent | Shred
         generation=fact.generation,
         period=fact.period,
     )
-    keys = record_keys(subject.secret, period.secret, fact.version)
+    line = (fact.subject, fact.generation, fact.period, fact.version)
+    keys = secrets.keys.get(line)
+    if keys is None:
+        keys = secrets.keys[line] = record_keys(subject.secret, period.secret, fact.version)
     try:
-        return LineContent.read(unseal(keys, event.envelope.id, associated, fact.sealed))
+        return LineSummary.read(unseal(keys, event.envelope.id, associated, fact.sealed))
     except SealBroken:
         raise Unfoldable("seal_broken") from None
     except ValidationError:

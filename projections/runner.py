@@ -7,8 +7,10 @@ Several processes share the partitions of each projection (`projections.leases`)
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from typing import Final
 
 from infra.keys.opening import opened_vault
 from infra.migrations import Source, require_current
@@ -17,6 +19,9 @@ from projections.follower import Follower
 from projections.health import ProjectionHealth
 from projections.shells import Projection, registered
 from schemas.keyvault import KeyVault
+
+COLLECT_AFTER: Final = 100_000
+"""Objects made before the collector looks for circles among them."""
 
 
 def migrations(settings: Settings) -> Source:
@@ -40,6 +45,7 @@ async def run_projections(
     await require_current([migrations(settings)])
     shown = health or ProjectionHealth()
     async with AsyncExitStack() as stack:
+        stack.enter_context(batches_spared())
         if projections is None:
             if vault is None:
                 vault = await stack.enter_async_context(opened_vault(settings))
@@ -48,3 +54,20 @@ async def run_projections(
         async with asyncio.TaskGroup() as group:
             for one in followers:
                 group.create_task(one.run())
+
+
+@contextmanager
+def batches_spared() -> Iterator[None]:
+    """Keeps the garbage collector from walking through everything for each batch.
+
+    A batch is some hundred thousand objects that all live until it is committed, and hold no
+    circles. With the usual thresholds the collector takes a sixth of the time of folding.
+    """
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()

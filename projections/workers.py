@@ -14,6 +14,7 @@ from infra.keys.opening import opened_vault
 from infra.settings import Settings
 from projections.batch import strict
 from projections.building import Pace, fill
+from projections.runner import batches_spared
 from projections.shells import Projection, registered
 from projections.store import Failure, Target
 
@@ -108,7 +109,8 @@ def _share(
     set_aside: bool,
 ) -> Failure | None:
     """A worker's part."""
-    return asyncio.run(_fill_share(settings, target, limits, cap, set_aside))
+    with batches_spared():
+        return asyncio.run(_fill_share(settings, target, limits, cap, set_aside))
 
 
 async def _fill_share(

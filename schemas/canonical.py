@@ -19,6 +19,7 @@ from pydantic_core import to_json
 from schemas.strictjson import MAX_INTEGER
 
 _LENGTH_BYTES = 4
+_SHORT = tuple(length.to_bytes(_LENGTH_BYTES, "big") for length in range(256))
 
 
 class _NotPlain(Exception):
@@ -37,8 +38,14 @@ def lp(*parts: bytes | str) -> bytes:
     pieces: list[bytes] = []
     for part in parts:
         piece = _utf8(part) if isinstance(part, str) else part
-        pieces += (len(piece).to_bytes(_LENGTH_BYTES, "big"), piece)
+        length = len(piece)
+        pieces.append(_SHORT[length] if length < len(_SHORT) else _written(length))
+        pieces.append(piece)
     return b"".join(pieces)
+
+
+def _written(length: int) -> bytes:
+    return length.to_bytes(_LENGTH_BYTES, "big")
 
 
 def unlp(data: bytes) -> tuple[bytes, ...]:

@@ -190,6 +190,15 @@ class LineContent(Model):
     gtin: ShortText | None = None
 
 
+class LineSummary(Model):
+    """The members of a `LineContent` by which projections find a line; reads the same bytes."""
+
+    delivered_at: Instant
+    product: Product
+    returns: Guid | None = None
+    batch: ShortText | None = None
+
+
 class RevocationContent(Model):
     """What the fact of a revocation seals."""
 

@@ -25,9 +25,12 @@ FaultReason = Literal[
     "header_missing", "header_doubled", "header_undecodable", "header_invalid", "header_too_large"
 ]
 
-_REQUIRED: Final = ("specversion", "id", "source", "type", "time", "dataschema")
+_REQUIRED: Final = (
+    "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_dataschema"
+)  # fmt: skip
+_REQUIRED_SET: Final = frozenset(_REQUIRED)
 _TYPE: Final = re.compile(r"be\.dpp\.[a-z]+\.[a-z][a-z-]*\.v[1-9][0-9]*\Z")
-_NAME: Final = re.compile(r"[a-z0-9]{1,40}\Z")
+_ATTRIBUTE: Final = re.compile(r"ce_[a-z0-9]{1,40}\Z")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -101,20 +104,19 @@ def parse(headers: Headers) -> Envelope | EnvelopeFault:
     if not content_type:
         # Kafka lets a header be null, which nothing that is signed or sealed can hold.
         return EnvelopeFault("header_invalid", "content-type")
-    attributes = {name[3:]: value for name, value in decoded.items() if name.startswith("ce_")}
     for name in _REQUIRED:
-        if name not in attributes:
-            return EnvelopeFault("header_missing", f"ce_{name}")
-    invalid = _first_invalid(attributes)
+        if name not in decoded:
+            return EnvelopeFault("header_missing", name)
+    invalid = _first_invalid(decoded)
     if invalid is not None:
-        return EnvelopeFault("header_invalid", f"ce_{invalid}")
+        return EnvelopeFault("header_invalid", invalid)
     return Envelope(
-        id=attributes["id"],
-        source=attributes["source"],
-        type=attributes["type"],
-        time=datetime.fromisoformat(attributes["time"]),
-        content_type=content_type,
-        extensions={k: v for k, v in attributes.items() if k not in _REQUIRED},
+        decoded["ce_id"],
+        decoded["ce_source"],
+        decoded["ce_type"],
+        _moment(decoded["ce_time"]),
+        content_type,
+        {name[3:]: value for name, value in decoded.items() if name not in _REQUIRED_SET},
     )
 
 
@@ -123,36 +125,54 @@ def _decode(headers: Headers) -> dict[str, str] | EnvelopeFault:
         return EnvelopeFault("header_too_large", "count")
     decoded: dict[str, str] = {}
     for name, value in headers:
-        relevant = name == "content-type" or name.startswith("ce_")
-        if not relevant:
+        if name[:3] != "ce_" and name != "content-type":
             continue
-        label = name if _NAME.match(name.removeprefix("ce_")) else "content-type"
         if name in decoded:
-            return EnvelopeFault("header_doubled", label)
-        if len(value or b"") > MAX_HEADER_BYTES:
-            return EnvelopeFault("header_too_large", label)
+            return EnvelopeFault("header_doubled", _label(name))
+        if value and len(value) > MAX_HEADER_BYTES:
+            return EnvelopeFault("header_too_large", _label(name))
         try:
-            decoded[name] = (value or b"").decode()
+            decoded[name] = value.decode() if value else ""
         except UnicodeDecodeError:
-            return EnvelopeFault("header_undecodable", label)
+            return EnvelopeFault("header_undecodable", _label(name))
     return decoded
 
 
-def _first_invalid(attributes: Mapping[str, str]) -> str | None:
-    for name, value in attributes.items():
-        if not _NAME.match(name):
-            return "name"
-        if not value or _CONTROL.search(value):
+def _label(name: str) -> str:
+    return name if _is_attribute(name) else "content-type"
+
+
+def _first_invalid(decoded: Mapping[str, str]) -> str | None:
+    for name, value in decoded.items():
+        if not _is_attribute(name):
+            return "ce_name"
+        # What can be printed holds no control character, which is quickly told.
+        if not value or not (value.isprintable() or _CONTROL.search(value) is None):
             return name
-    if attributes["specversion"] != "1.0":
-        return "specversion"
-    if not _TYPE.match(attributes["type"]):
-        return "type"
-    return None if _is_time(attributes["time"]) else "time"
-
-
-def _is_time(text: str) -> bool:
+    if decoded["ce_specversion"] != "1.0":
+        return "ce_specversion"
+    if not _is_type(decoded["ce_type"]):
+        return "ce_type"
     try:
-        return _TIME.match(text) is not None and datetime.fromisoformat(text) is not None
+        _moment(decoded["ce_time"])
     except ValueError:
-        return False
+        return "ce_time"
+    return None
+
+
+# Few names, types and moments are in a batch of events, each many times.
+@lru_cache(maxsize=256)
+def _is_attribute(name: str) -> bool:
+    return _ATTRIBUTE.match(name) is not None
+
+
+@lru_cache(maxsize=256)
+def _is_type(text: str) -> bool:
+    return _TYPE.match(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _moment(text: str) -> datetime:
+    if _TIME.match(text) is None:
+        raise ValueError("no RFC 3339 moment in UTC")
+    return datetime.fromisoformat(text)

@@ -7,9 +7,8 @@ is active once `accepted_position` is not null; before that it waits.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from projections.folds.changes import Change, Close, Fill, Upsert
 from schemas.subject import (
@@ -85,8 +84,7 @@ NULLABLE: Final = frozenset({*_ENDED, *_ACCEPTED})
 """Columns that may be null everywhere; `valid_until` may be null in `mandate` only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """Where and when a fact stands in `dpp.subject.registered`."""
 
     partition: int

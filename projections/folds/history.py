@@ -6,19 +6,19 @@ that of its delivery on a Belgian calendar; a correction may move a line to anot
 another subject. Source: DESIGN sections 4.2 and 7.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Literal, assert_never
+from typing import Final, Literal, NamedTuple, assert_never
 
 from projections.folds.access_state import Recorded
 from projections.folds.product_recall import product_index
-from schemas import brussels
+from schemas.brussels import BRUSSELS
 from schemas.dispensation import (
     CORRECTED,
     REGISTERED,
     REVOKED,
     CorrectedFact,
     LineContent,
+    LineSummary,
     MedicinalProduct,
     RegisteredFact,
     RevokedFact,
@@ -32,10 +32,11 @@ RETURN_KIND: Final = "returns"
 """Kind of blind index under which the returns of a line are found."""
 
 Fact = RegisteredFact | CorrectedFact | RevokedFact
+Content = LineSummary | LineContent
+"""What a fact seals, as far as it is read here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """Where one version of a line is found: month of delivery (its first day) and identity."""
 
     month: date
@@ -44,15 +45,18 @@ class Line:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class PutVersion:
+class PutVersion(NamedTuple):
     """A version enters, unless it is there already or its subject's generation was erased.
 
-    `delivered_at` None: a revocation, which takes it from the version in `withdraws` and enters
-    only if that one is there. `sealed` is nonce || ciphertext || tag.
+    All but the last are its columns, in their order. `delivered_at` None: a revocation, which takes
+    it from the version in `withdraws` and enters only if that one is there. `sealed` is
+    nonce || ciphertext || tag.
     """
 
-    line: Line
+    delivered_month: date
+    pharmacy: str
+    dguid: str
+    version: int
     status: Literal["registered", "corrected", "revoked"]
     event_type: str
     ce_id: str
@@ -64,15 +68,19 @@ class PutVersion:
     returns_index: str | None
     sealed: bytes
     score: int | None
-    warnings: tuple[str, ...]
-    partition: int
-    position: int
+    warnings: list[str]
+    recorded_partition: int
+    recorded_position: int
     withdraws: int | None = None
     """Version that a revocation withdraws."""
 
+    @property
+    def line(self) -> Line:
+        """Where it is found."""
+        return Line(*self[:4])
 
-@dataclass(frozen=True, slots=True)
-class Supersede:
+
+class Supersede(NamedTuple):
     """A version, if it is there and current, is replaced by the fact at `position`."""
 
     line: Line
@@ -83,7 +91,7 @@ Change = PutVersion | Supersede
 
 
 def fold(
-    fact: Fact, content: LineContent | Shredded | None, recorded: Recorded, index_key: bytes
+    fact: Fact, content: Content | Shredded | None, recorded: Recorded, index_key: bytes
 ) -> tuple[Change, ...]:
     """The row changes that a fact asks for; applying them again changes nothing.
 
@@ -104,31 +112,15 @@ def fold(
 
 def row_of(put: PutVersion, delivered_at: datetime | None) -> dict[str, object]:
     """The columns of a version, with the time of delivery that it has or takes over."""
-    return {
-        "delivered_month": put.line.month,
-        "pharmacy": put.line.pharmacy,
-        "dguid": put.line.dguid,
-        "version": put.line.version,
-        "status": put.status,
-        "event_type": put.event_type,
-        "ce_id": put.ce_id,
-        "subject": put.subject,
-        "generation": put.generation,
-        "period": put.period,
-        "delivered_at": delivered_at,
-        "product_index": put.product_index,
-        "returns_index": put.returns_index,
-        "sealed": put.sealed,
-        "score": put.score,
-        "warnings": list(put.warnings),
-        "recorded_partition": put.partition,
-        "recorded_position": put.position,
-    }
+    row: dict[str, object] = put._asdict()
+    del row["withdraws"]
+    return {**row, "delivered_at": delivered_at}
 
 
 def month_of(moment: datetime) -> date:
     """First day of the month of delivery, on a Belgian calendar."""
-    return brussels.day_of(moment).replace(day=1)
+    local = moment.astimezone(BRUSSELS)
+    return date(local.year, local.month, 1)
 
 
 def returns_index(index_key: bytes, pharmacy: str, dguid: str) -> str:
@@ -139,16 +131,18 @@ def returns_index(index_key: bytes, pharmacy: str, dguid: str) -> str:
 def _entered(
     fact: RegisteredFact | CorrectedFact,
     event_type: str,
-    content: LineContent | Shredded | None,
+    content: Content | Shredded | None,
     recorded: Recorded,
     index_key: bytes,
 ) -> tuple[PutVersion, ...]:
-    if not isinstance(content, LineContent):
+    if content is None or isinstance(content, Shredded):
         return ()
-    line = Line(month_of(content.delivered_at), fact.pharmacy, fact.dguid, fact.version)
     return (
         PutVersion(
-            line=line,
+            delivered_month=month_of(content.delivered_at),
+            pharmacy=fact.pharmacy,
+            dguid=fact.dguid,
+            version=fact.version,
             status=fact.status,
             event_type=event_type,
             ce_id=recorded.ce_id,
@@ -160,9 +154,9 @@ def _entered(
             returns_index=_returns_index(fact.pharmacy, content, index_key),
             sealed=b64decode(fact.sealed),
             score=fact.score,
-            warnings=fact.warnings,
-            partition=recorded.partition,
-            position=recorded.offset,
+            warnings=list(fact.warnings),
+            recorded_partition=recorded.partition,
+            recorded_position=recorded.offset,
         ),
     )
 
@@ -170,7 +164,10 @@ def _entered(
 def _withdrawn(fact: RevokedFact, recorded: Recorded) -> PutVersion:
     former = _superseded(fact)
     return PutVersion(
-        line=Line(former.month, fact.pharmacy, fact.dguid, fact.version),
+        delivered_month=former.month,
+        pharmacy=fact.pharmacy,
+        dguid=fact.dguid,
+        version=fact.version,
         status=fact.status,
         event_type=REVOKED,
         ce_id=recorded.ce_id,
@@ -182,9 +179,9 @@ def _withdrawn(fact: RevokedFact, recorded: Recorded) -> PutVersion:
         returns_index=None,
         sealed=b64decode(fact.sealed),
         score=None,
-        warnings=(),
-        partition=recorded.partition,
-        position=recorded.offset,
+        warnings=[],
+        recorded_partition=recorded.partition,
+        recorded_position=recorded.offset,
         withdraws=former.version,
     )
 
@@ -198,13 +195,13 @@ def _superseded(fact: CorrectedFact | RevokedFact) -> Line:
     return Line(month, fact.pharmacy, fact.dguid, fact.supersedes.version)
 
 
-def _product_index(content: LineContent, index_key: bytes) -> str | None:
+def _product_index(content: Content, index_key: bytes) -> str | None:
     if not isinstance(content.product, MedicinalProduct):
         return None
     return product_index(index_key, content.product.cnk)
 
 
-def _returns_index(pharmacy: str, content: LineContent, index_key: bytes) -> str | None:
+def _returns_index(pharmacy: str, content: Content, index_key: bytes) -> str | None:
     if content.returns is None:
         return None
     return returns_index(index_key, pharmacy, content.returns)

@@ -5,6 +5,7 @@ nobody what anybody takes. A magistral preparation is found by each of its ingre
 DESIGN section 7.
 """
 
+from functools import lru_cache
 from typing import Final, assert_never
 
 from projections.folds.access_state import Recorded
@@ -12,6 +13,7 @@ from projections.folds.changes import Change, Close, Upsert
 from schemas.dispensation import (
     CorrectedFact,
     LineContent,
+    LineSummary,
     MagistralPreparation,
     MedicinalProduct,
     Product,
@@ -28,11 +30,16 @@ PRODUCT_KIND: Final = "cnk"
 """Kind of blind index under which a product code is found; `history` uses the same."""
 BATCH_KIND: Final = "batch"
 
+PRODUCTS_KEPT: Final = 32_768
+"""More codes than are sold: the index of each is computed once."""
+
 Fact = RegisteredFact | CorrectedFact | RevokedFact
+Content = LineSummary | LineContent
+"""What a fact seals, as far as it is read here."""
 
 
 def fold(
-    fact: Fact, content: LineContent | Shredded | None, recorded: Recorded, index_key: bytes
+    fact: Fact, content: Content | Shredded | None, recorded: Recorded, index_key: bytes
 ) -> tuple[Change, ...]:
     """The rows of a line's version; what it replaces is ended."""
     match fact:
@@ -47,6 +54,7 @@ def fold(
             assert_never(fact)
 
 
+@lru_cache(maxsize=PRODUCTS_KEPT)
 def product_index(index_key: bytes, cnk: str) -> str:
     """Under what a product code is found."""
     return blind_index(index_key, PRODUCT_KIND, cnk)
@@ -73,11 +81,11 @@ def codes(product: Product) -> tuple[str, ...]:
 
 def _carried(
     fact: RegisteredFact | CorrectedFact,
-    content: LineContent | Shredded | None,
+    content: Content | Shredded | None,
     recorded: Recorded,
     index_key: bytes,
 ) -> tuple[Upsert, ...]:
-    if not isinstance(content, LineContent):
+    if content is None or isinstance(content, Shredded):
         return ()
     common: dict[str, object] = {
         "pharmacy": fact.pharmacy,

@@ -24,6 +24,7 @@ PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 _LENGTH = 36
 _WRITTEN = re.compile(PATTERN)
+_COMPACT = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEX = re.compile("[0-9a-fA-F]{32}")
 
 
@@ -39,6 +40,8 @@ def validate(number: str) -> str:
         InvalidLength: it has not 36 characters.
         InvalidFormat: a character stands where it may not.
     """
+    if _COMPACT.fullmatch(number) is not None:
+        return number
     number = compact(number)
     if len(number) != _LENGTH:
         raise InvalidLength

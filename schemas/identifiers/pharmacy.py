@@ -34,6 +34,7 @@ def compact(number: str) -> str:
     return _digits.compact(number, " -./")
 
 
+@lru_cache(maxsize=_PHARMACIES)
 def validate(number: str) -> str:
     """Return the compact number if it is a possible pharmacy number.
 

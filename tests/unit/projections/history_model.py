@@ -68,7 +68,7 @@ class Table:
     def _put(self, put: PutVersion) -> None:
         at = put.delivered_at
         if put.withdraws is not None:
-            former = Line(put.line.month, put.line.pharmacy, put.line.dguid, put.withdraws)
+            former = put.line._replace(version=put.withdraws)
             at = self.rows[former][3] if former in self.rows else None
         gone = put.generation <= self.erased.get(put.subject, 0)
         if at is not None and not gone and put.line not in self.rows:

@@ -39,7 +39,7 @@ def test_a_registered_fact_enters_with_its_delivery_and_a_blind_index_of_its_pro
     assert put.delivered_at == MARCH
     assert put.product_index == blind_index(INDEX_KEY, "cnk", "0000000")
     assert put.sealed == b"\0\0\0"
-    assert (put.partition, put.position) == (1, 10)
+    assert (put.recorded_partition, put.recorded_position) == (1, 10)
 
 
 def test_a_return_enters_with_a_blind_index_of_the_line_that_it_names() -> None:
