@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streams.notary import leaf, notes, proofs, tiles, tree
+from streams.notary import leaf, notes, proofs, reading, tiles, tree
 from streams.notary.directory import CHECKPOINT, Read
 from streams.notary.leaf import Leaf
 from streams.notary.notes import Verifier
@@ -47,12 +47,22 @@ def prove(read: Read, log: Verifier, matches: Matches) -> Proven | None:
     size = notes.open_checkpoint(note, log).size
     for index in range(-(-size // WIDTH) - 1, -1, -1):
         width = tiles.width_at(size, 0, index)
-        entries = tiles.unpack(read(tiles.bundle_path(index, width)), width)
+        entries = reading.entries(read, index, width)
         for at in range(width - 1, -1, -1):
             if matches(leaf.decode(entries[at])):
-                number = index * WIDTH + at
-                nodes = tiles.nodes_from(size, lambda tile: read(tile.path))
-                proof = InclusionProof(number, tree.inclusion_proof(number, size, nodes), note)
-                proofs.check(proof, entries[at], log)
-                return Proven(number, entries[at], proofs.write(proof))
+                return proven(read, log, index * WIDTH + at, entries[at], note)
     return None
+
+
+def proven(read: Read, log: Verifier, index: int, entry: bytes, note: bytes) -> Proven:
+    """The proof of a leaf under a checkpoint, checked before it is given out.
+
+    Raises:
+        NoteInvalid, ProofInvalid: the checkpoint is not the log's, or its files do not give it.
+        LogUnavailable: files are missing.
+    """
+    size = notes.open_checkpoint(note, log).size
+    path = tree.inclusion_proof(index, size, reading.nodes(read, size))
+    proof = InclusionProof(index, path, note)
+    proofs.check(proof, entry, log)
+    return Proven(index, entry, proofs.write(proof))

@@ -12,8 +12,8 @@ from typing import Final, Literal
 
 from consumers.audit.recount import Recount
 from infra.kafka import Partition
-from streams.notary import leaf, notes, tiles, tree
-from streams.notary.directory import CHECKPOINT, LogUnavailable, Read
+from streams.notary import leaf, notes, reading, tiles, tree
+from streams.notary.directory import CHECKPOINT, LogFileMissing, Read
 from streams.notary.leaf import LeafInvalid
 from streams.notary.notes import Checkpoint, NoteInvalid, Verifier
 from streams.notary.tiles import WIDTH, Tile
@@ -84,6 +84,9 @@ def verify(
     """Verifies the log that `read` gives, from where `memory` ends; total over every content.
 
     `memory` moves on only if everything holds.
+
+    Raises:
+        LogUnavailable: the log cannot be asked; a file that it has not is a fault instead.
     """
     note, checkpoint, since = b"", None, memory.recount.size
     try:
@@ -94,7 +97,7 @@ def verify(
         walk.run()
     except NoteInvalid as error:
         return Verification(None, note, since, Fault("checkpoint", f"The checkpoint: {error}."))
-    except LogUnavailable as error:
+    except LogFileMissing as error:
         return Verification(checkpoint, note, since, Fault("missing", str(error)))
     except _Found as found:
         return Verification(checkpoint, note, since, found.fault)
@@ -152,9 +155,9 @@ class _Walk:
         memory.positions = self._settled
 
     def _tile(self, tile: Tile) -> None:
-        entries = list(_entries_of(self._read(tiles.bundle_path(tile.index, tile.width))))
+        entries = list(_entries_of(reading.bundle(self._read, tile.index, tile.width)))
         hashes = [tree.leaf_hash(entry) for entry in entries]
-        stored = self._read(tile.path)
+        stored = reading.tile(self._read, tile)
         told = [stored[at : at + HASH_BYTES] for at in range(0, len(stored), HASH_BYTES)]
         self._compare(tile, hashes, told)
         self._check_order(tile, entries)
@@ -247,14 +250,15 @@ class _Walk:
         """Indexes of leaf tiles whose root is not what the tile above them says."""
         for tile in tiles.tiles_of(self._checkpoint.size):
             if tile.level == 1:
-                stored, counted = self._read(tile.path), self._tree.upper(tile)
+                stored = reading.tile(self._read, tile)
+                counted = self._tree.upper(tile)
                 for at in range(0, len(counted), HASH_BYTES):
                     if stored[at : at + HASH_BYTES] != counted[at : at + HASH_BYTES]:
                         yield tile.index * WIDTH + at // HASH_BYTES
 
     def _check_upper_tiles(self) -> None:
         for tile in tiles.tiles_of(self._checkpoint.size):
-            if tile.level and self._read(tile.path) != self._tree.upper(tile):
+            if tile.level and reading.tile(self._read, tile) != self._tree.upper(tile):
                 sentence = f"{tile.path} does not hold the hashes of the tiles below it."
                 raise _Found(Fault("tile", sentence, None, tile.path))
 

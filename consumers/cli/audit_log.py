@@ -14,6 +14,7 @@ from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json
 from consumers.cli.progress import shown
 from consumers.stack.office import log_key_path
+from infra import files
 from infra.settings import load_settings
 from streams.intake.keys import SigningKey
 from streams.notary import leaf, notes, proofs
@@ -190,9 +191,8 @@ def _remembered(folder: Path | None) -> Memory:
 
 def _remember(folder: Path, memory: Memory) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f"{_MEMORY}.new"
-    beside.write_text(json.dumps(saved_memory(memory)))
-    beside.rename(folder / _MEMORY)
+    files.replace(folder / _MEMORY, json.dumps(saved_memory(memory)).encode())
+    files.sync_folder(folder)
 
 
 def _as_json(found: Verification) -> dict[str, object]:

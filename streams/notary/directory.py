@@ -5,7 +5,6 @@ checkpoint are primary data; tiles follow from the bundles. Partial tiles go onc
 exists, as C2SP tlog-tiles allows.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from infra import files
 from infra.errors import InfrastructureError
 from streams.notary.tiles import WIDTH, Tile, bundle_path
 
 CHECKPOINT: Final = "checkpoint"
+_NO_FILE: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _WRITERS: Final = 8
 """Files made durable at a time: the disk then flushes several in one go."""
 
@@ -25,8 +26,13 @@ class LogUnavailable(InfrastructureError):
     """A file of the log is missing, or cannot be read or written."""
 
 
+class LogFileMissing(LogUnavailable):
+    """The log has no such file; everything else about it may be in order."""
+
+
 Read = Callable[[str], bytes]
-"""Gives a file of a log by its path below the log's prefix; raises `LogUnavailable`."""
+"""Gives a file of a log by its path below the log's prefix; raises `LogFileMissing`, or
+another `LogUnavailable` if the log cannot be asked."""
 
 
 class LogDirectory:
@@ -39,33 +45,34 @@ class LogDirectory:
         """A file's bytes.
 
         Raises:
-            LogUnavailable: it is not there.
+            LogFileMissing: it is not there.
+            LogUnavailable: it cannot be read.
         """
         try:
             return self._bytes(path)
-        except FileNotFoundError:
-            raise LogUnavailable(f"The log in {self.folder} has no file {path}.") from None
+        except _NO_FILE:
+            raise LogFileMissing(f"The log in {self.folder} has no file {path}.") from None
 
     def checkpoint(self) -> bytes | None:
         """The last checkpoint that was published here; None before the first."""
-        with suppress(FileNotFoundError):
+        with suppress(*_NO_FILE):
             return self._bytes(CHECKPOINT)
         return None
 
-    def write(self, files: Mapping[str, bytes]) -> None:
+    def write(self, named: Mapping[str, bytes]) -> None:
         """Makes all files durable under their paths.
 
         Raises:
             LogUnavailable: one could not be written; others may be there.
         """
-        folders = {(self.folder / path).parent for path in files}
+        folders = {(self.folder / path).parent for path in named}
         try:
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
-            with ThreadPoolExecutor(min(_WRITERS, len(files) or 1)) as writers:
-                list(writers.map(self._write, files.items()))
+            with ThreadPoolExecutor(min(_WRITERS, len(named) or 1)) as writers:
+                list(writers.map(self._write, named.items()))
             for folder in _with_parents(folders, self.folder):
-                _sync_folder(folder)
+                files.sync_folder(folder)
         except OSError as error:
             raise LogUnavailable(
                 f"The log in {self.folder} cannot be written: {error.strerror}."
@@ -81,7 +88,7 @@ class LogDirectory:
     def _bytes(self, path: str) -> bytes:
         try:
             return (self.folder / path).read_bytes()
-        except FileNotFoundError:
+        except _NO_FILE:
             raise
         except OSError as error:
             raise LogUnavailable(
@@ -89,13 +96,7 @@ class LogDirectory:
             ) from error
 
     def _write(self, file: tuple[str, bytes]) -> None:
-        path, data = self.folder / file[0], file[1]
-        beside = path.with_name(f".{path.name}.new")
-        with beside.open("wb") as output:
-            output.write(data)
-            output.flush()
-            os.fsync(output.fileno())
-        beside.rename(path)
+        files.replace(self.folder / file[0], file[1])
 
 
 def _with_parents(folders: set[Path], top: Path) -> set[Path]:
@@ -103,11 +104,3 @@ def _with_parents(folders: set[Path], top: Path) -> set[Path]:
     for folder in folders:
         found |= {one for one in (folder, *folder.parents) if one.is_relative_to(top)}
     return found
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

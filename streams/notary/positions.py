@@ -5,14 +5,14 @@ aside, and the leaves are read instead.
 """
 
 import json
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from infra import files
 from infra.kafka import Partition
-from streams.notary import leaf, tiles
+from streams.notary import leaf, reading, tiles
 from streams.notary.directory import Read
 from streams.notary.tiles import WIDTH
 
@@ -51,7 +51,7 @@ def load(file: Path, size: int, read: Read) -> NextOffsets:
             since = kept["size"]
     for index in range(since // WIDTH, -(-size // WIDTH)):
         width = tiles.width_at(size, 0, index)
-        advance(positions, tiles.unpack(read(tiles.bundle_path(index, width)), width))
+        advance(positions, reading.entries(read, index, width))
     return positions
 
 
@@ -62,9 +62,4 @@ def save(file: Path, size: int, positions: NextOffsets) -> None:
         by_topic.setdefault(place.topic, {})[str(place.partition)] = offset
     text = json.dumps({"form": _FORM, "size": size, "positions": by_topic})
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(".new")
-    with beside.open("w") as output:
-        output.write(text)
-        output.flush()
-        os.fsync(output.fileno())
-    beside.rename(file)
+    files.replace(file, text.encode())

@@ -5,6 +5,7 @@ A tile of level L and index N holds up to 256 consecutive hashes of perfect subt
 of level 0 with the same index, each behind its length.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,9 @@ HEIGHT: Final = 8
 WIDTH: Final = 1 << HEIGHT
 MAX_ENTRY_BYTES: Final = 0xFFFF
 _GROUP: Final = 1000
+_PATH: Final = re.compile(
+    r"tile/(entries|[0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?"
+)
 
 
 class BundleInvalid(Exception):
@@ -38,6 +42,22 @@ class Tile:
 def bundle_path(index: int, width: int = WIDTH) -> str:
     """The path of an entry bundle below the log's prefix."""
     return f"tile/entries/{_number(index)}{_partial(width)}"
+
+
+def parse_path(path: str) -> tuple[Tile, bool] | None:
+    """The tile at a path below the log's prefix, or the level-0 tile of the bundle there.
+
+    The second says whether it is the bundle; None if no log has such a path.
+    """
+    found = _PATH.fullmatch(path)
+    if found is None:
+        return None
+    level, number, width = found.groups()
+    index = int(number.replace("x", "").replace("/", ""))
+    of_bundle = level == "entries"
+    tile = Tile(0 if of_bundle else int(level), index, int(width or WIDTH))
+    canonical = bundle_path(index, tile.width) if of_bundle else tile.path
+    return (tile, of_bundle) if path == canonical else None
 
 
 def tiles_of(size: int, since: int = 0) -> Iterator[Tile]:
@@ -109,6 +129,16 @@ def unpack(data: bytes, width: int) -> list[bytes]:
     if len(entries) != width:
         raise BundleInvalid(f"the bundle has {len(entries)} entries, not {width}")
     return entries
+
+
+def head(data: bytes, width: int) -> bytes:
+    """The first `width` entries of a bundle as a bundle, or all of it if it has fewer."""
+    at = 0
+    for _ in range(width):
+        if at + 2 > len(data):
+            break
+        at += 2 + int.from_bytes(data[at : at + 2])
+    return data[:at]
 
 
 def _number(index: int) -> str:

@@ -94,3 +94,29 @@ def test_a_bundle_cut_short_or_of_another_width_is_refused_bad() -> None:
         tiles.unpack(data[:-1], 2)
     with pytest.raises(BundleInvalid, match="has 2 entries, not 3"):
         tiles.unpack(data, 3)
+
+
+@given(st.integers(0, 10**12), st.integers(0, 63), st.integers(1, tiles.WIDTH))
+def test_every_path_is_parsed_back_to_its_place(index: int, level: int, width: int) -> None:
+    assert tiles.parse_path(Tile(level, index, width).path) == (Tile(level, index, width), False)
+    assert tiles.parse_path(tiles.bundle_path(index, width)) == (Tile(0, index, width), True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("checkpoint", "tile/0/000/", "tile/64/000", "tile/00/000", "tile/0/1", "tile/0/0001"),
+        *("tile/0/x000/001", "tile/0/x001/x234", "tile/0/000.p/0", "tile/0/000.p/256"),
+        *("tile/0/000.p/01", "tile/entries/../../secret", "tile/entries/000.p/", "tile/entry/000"),
+        *("tile/0/000\n", "tile/0/\u0661\u0661\u0661"),
+    ],
+)
+def test_a_path_that_no_log_has_is_none_bad(path: str) -> None:
+    assert tiles.parse_path(path) is None
+
+
+@given(st.lists(st.binary(max_size=40), max_size=20), st.integers(0, 30))
+def test_the_head_of_a_bundle_is_the_bundle_of_its_first_entries(
+    entries: list[bytes], width: int
+) -> None:
+    assert tiles.head(tiles.pack(entries), width) == tiles.pack(entries[:width])

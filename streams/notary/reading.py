@@ -1,0 +1,66 @@
+"""Reads tiles and entry bundles of a tree of one size, while the log may already be larger.
+
+A log may drop a partial file once its full one exists, so whoever looks at an earlier checkpoint
+takes the beginning of the full one then. Source: C2SP tlog-tiles, partial tiles.
+"""
+
+from collections.abc import Callable
+
+from streams.notary import tiles, tree
+from streams.notary.directory import LogFileMissing, Read
+from streams.notary.tiles import Tile
+from streams.notary.tree import HASH_BYTES, Nodes
+
+
+def tile(read: Read, wanted: Tile) -> bytes:
+    """The bytes of a tile in its width.
+
+    Raises:
+        LogFileMissing: neither it nor its full form is there.
+        LogUnavailable: the log cannot be read.
+    """
+    full = Tile(wanted.level, wanted.index).path
+    return _either(read, wanted.path, full, lambda data: data[: wanted.width * HASH_BYTES])
+
+
+def bundle(read: Read, index: int, width: int) -> bytes:
+    """The bytes of an entry bundle in its width.
+
+    Raises:
+        LogFileMissing: neither it nor its full form is there.
+        LogUnavailable: the log cannot be read.
+    """
+    paths = tiles.bundle_path(index, width), tiles.bundle_path(index)
+    return _either(read, *paths, lambda data: tiles.head(data, width))
+
+
+def entries(read: Read, index: int, width: int) -> list[bytes]:
+    """The entries of a bundle, exactly `width` of them.
+
+    Raises:
+        BundleInvalid: it holds fewer or more, or ends inside one.
+        LogFileMissing, LogUnavailable: as `bundle`.
+    """
+    return tiles.unpack(bundle(read, index, width), width)
+
+
+def nodes(read: Read, size: int) -> Nodes:
+    """Hashes of perfect subtrees of the tree of `size` leaves; errors as `tile`."""
+    return tiles.nodes_from(size, lambda wanted: tile(read, wanted))
+
+
+def root(read: Read, size: int) -> bytes:
+    """The root that the tiles give for the first `size` leaves; errors as `tile`."""
+    return tree.root_of(size, nodes(read, size))
+
+
+def _either(read: Read, path: str, full: str, cut: Callable[[bytes], bytes]) -> bytes:
+    try:
+        return read(path)
+    except LogFileMissing as missing:
+        if path == full:
+            raise
+        try:
+            return cut(read(full))
+        except LogFileMissing:
+            raise missing from None
