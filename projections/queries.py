@@ -393,6 +393,19 @@ async def access_log(
         return await cursor.fetchall()
 
 
+async def access_place(
+    connection: Connection, *, subject: str, ce_id: str
+) -> tuple[int, int] | None:
+    """Partition and offset of a decision about the subject in `dpp.access.audited`."""
+    cursor = await connection.execute(
+        "SELECT recorded_partition, recorded_position FROM access_log_v1.decision"
+        " WHERE ce_id = %s AND subject = %s",
+        (ce_id, subject),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else (int(row[0]), int(row[1]))
+
+
 async def positions(connection: Connection, *, projection: str, topic: str) -> dict[int, int]:
     """A projection's position per partition: the cut that a read made now sees at least."""
     cursor = await connection.execute(

@@ -14,6 +14,7 @@ from schemas.model import Base64Url, Instant, Model, Pseudonym, ShortText
 ACCESS_DECIDED: Final = "be.dpp.access.decided.v1"
 OPERATIONS_READ: Final = "be.dpp.access.operations-read.v1"
 AUDIT_READ: Final = "be.dpp.access.audit-read.v1"
+LOG_READ: Final = "be.dpp.access.log-read.v1"
 
 DenyReason = Literal[
     "no_consent",
@@ -148,3 +149,17 @@ class AuditRead(Model):
     """Append times of the submissions that were looked at."""
     submissions: Annotated[int, Field(ge=0)]
     differences: Annotated[int, Field(ge=0)]
+
+
+class LogRead(Model):
+    """An auditor was given entries of the transparency log; it names no subject."""
+
+    reader: Pseudonym
+    """Keyed pseudonym of the auditor at the issuer of their token."""
+    role: Literal["auditor"] = "auditor"
+    read_at: Instant
+    first_leaf: Annotated[int, Field(ge=0)]
+    leaves: Annotated[int, Field(ge=1, le=256)]
+    """How many leaves, from the first on."""
+    sealed_reader: Base64Url
+    """A `ReaderIdentity`."""

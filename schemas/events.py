@@ -29,6 +29,7 @@ _BY_TOPIC: Final[dict[str, dict[str, type[Model]]]] = {
         audit.ACCESS_DECIDED: audit.AccessDecided,
         audit.OPERATIONS_READ: audit.OperationsRead,
         audit.AUDIT_READ: audit.AuditRead,
+        audit.LOG_READ: audit.LogRead,
     },
 }
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from psycopg import Error as DatabaseError
@@ -12,12 +13,16 @@ from consumers.api.coalescing import Coalesced
 from consumers.api.follower import Follower
 from consumers.api.ports import Appended, Header, PositionTimeout
 from consumers.api.store import PostgresStore
+from consumers.audit.places import Places
+from consumers.audit.prove import Proven, proven
 from infra.errors import InfrastructureError
 from infra.kafka import Partition, PartitionReader, Producer
 from projections import positions
 from projections.broadcast import BroadcastTables
 from schemas.partitioning import partition_for
 from schemas.topics import SUBJECT_REGISTERED
+from streams.notary import notes
+from streams.notary.directory import LogDirectory
 
 READY_SECONDS: Final = 3.0
 RECENT_SECONDS: Final = 1.0
@@ -89,6 +94,32 @@ class WaiterPositions:
     def current(self, projection: str, topic: str, partition: int) -> int:
         """How far the projection is, as far as is known here."""
         return self._waiter.current(projection, topic, partition)
+
+
+class LoggedFiles:
+    """Implements `ports.LoggedRecords` over the notary's folder; `index` is a file of its own."""
+
+    def __init__(self, folder: Path, index: Path) -> None:
+        self._directory = LogDirectory(folder)
+        self._places = Places(self._directory.read, index)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def read(self, path: str) -> bytes:
+        """A file of the log."""
+        return await asyncio.to_thread(self._directory.read, path)
+
+    async def prove(self, topic: str, partition: int, offset: int) -> Proven | None:
+        """The leaf of a record and its proof."""
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self._prove, Partition(topic, partition), offset)
+
+    def _prove(self, place: Partition, offset: int) -> Proven | None:
+        note = self._directory.checkpoint()
+        if note is None:
+            return None
+        size = notes.parse_checkpoint(notes.parse_note(note)).size
+        found = self._places.find(place, offset, size)
+        return None if found is None else proven(self._directory.read, *found, note)
 
 
 class Readiness:

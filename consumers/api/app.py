@@ -17,6 +17,7 @@ from consumers.api.routes import (
     publishers,
     quality,
     registrations,
+    transparency,
 )
 from schemas.keyvault import VaultUnavailable
 
@@ -51,7 +52,15 @@ def create_app(deps: Dependencies) -> FastAPI:
 
 
 def _include(app: FastAPI) -> None:
-    for module in (history, accesslog, registrations, publishers, quality, operations):
+    for module in (
+        history,
+        accesslog,
+        registrations,
+        publishers,
+        quality,
+        transparency,
+        operations,
+    ):
         app.include_router(module.router)
 
 

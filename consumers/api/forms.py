@@ -57,6 +57,20 @@ class ReceiptsForm(Form):
     limit: Limit | None = None
 
 
+class ReceiptProofForm(Form):
+    """The receipt, or notice, of which a proof is wanted."""
+
+    receipt: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+    """Its `cursor`."""
+
+
+class AccessProofForm(Form):
+    """The entry of one's access log of which a proof is wanted."""
+
+    access: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+    """Its `id`."""
+
+
 class OwnRefusalsForm(PageForm):
     """Refused lines of a period (the last week if none is given), all or of one code."""
 

@@ -82,7 +82,9 @@ class _Answer:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in SECURITY_HEADERS.items():
-                headers[name] = value
+                # Only what is public or immutable says itself how long it may be kept.
+                if name != "Cache-Control" or name not in headers:
+                    headers[name] = value
         await self._send(message)
 
     async def problem(self, scope: Scope, receive: Receive, problem: Problem) -> None:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from consumers.api import metrics
 from consumers.api.callers import require
@@ -35,7 +36,7 @@ from schemas.topics import ACCESS_AUDITED
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """An operator's principal, and the pseudonym under which cursors and audit events stand."""
+    """The principal of an operator or auditor, and the pseudonym of cursors and audit events."""
 
     principal: Principal
     pseudonym: str
@@ -54,14 +55,16 @@ class Reading:
     """What is about to be answered, by place."""
 
 
-async def identify(vault: KeyVault, principal: Principal) -> Operator:
-    """The operator behind a principal.
+async def identify(
+    vault: KeyVault, principal: Principal, role: Literal["operator", "auditor"] = "operator"
+) -> Operator:
+    """The operator, or the auditor, behind a principal.
 
     Raises:
         Problem: 403, another role.
         VaultUnavailable: the pseudonym key cannot be had.
     """
-    require(principal, "operator")
+    require(principal, role)
     key = await vault.root_key("pseudonym")
     return Operator(principal, operator_pseudonym(key, principal.issuer, principal.subject or ""))
 
@@ -105,16 +108,7 @@ async def record(deps: Dependencies, reading: Reading) -> None:
 def build(reading: Reading, ce_id: str, secret: SubjectSecret) -> OperationsRead:
     """The event of a read."""
     principal = reading.operator.principal
-    content = OperationsContent(
-        reader=ReaderIdentity(
-            person=principal.subject or principal.token_id,
-            organisation=principal.organisation,
-            name=principal.name,
-            token_issuer=principal.issuer,
-            token_id=principal.token_id,
-        ),
-        parameters=reading.parameters,
-    )
+    content = OperationsContent(reader=identity(principal), parameters=reading.parameters)
     associated = access_associated_data(
         type_=OPERATIONS_READ, subject=secret.subject, generation=secret.generation
     )
@@ -128,4 +122,15 @@ def build(reading: Reading, ce_id: str, secret: SubjectSecret) -> OperationsRead
         rows=len(reading.places),
         digest=digest(reading.places),
         sealed=seal(keys, ce_id, associated, content.write()),
+    )
+
+
+def identity(principal: Principal) -> ReaderIdentity:
+    """Who an operator or auditor is, to be sealed."""
+    return ReaderIdentity(
+        person=principal.subject or principal.token_id,
+        organisation=principal.organisation,
+        name=principal.name,
+        token_issuer=principal.issuer,
+        token_id=principal.token_id,
     )

@@ -11,6 +11,7 @@ from consumers.api.gate import Gate
 from consumers.api.throttle import Throttle
 from consumers.api.tokens import PublisherKeys
 from consumers.api.tokens_dev import DevIssuer
+from consumers.audit.prove import Proven
 from projections.access import AccessFacts
 from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
@@ -130,6 +131,10 @@ class Store(Protocol):
         self, *, subject: str, start: datetime, limit: int, after: SortKey | None
     ) -> list[AccessLogRow]:
         """Decisions about a subject, newest first."""
+        ...
+
+    async def access_place(self, *, subject: str, ce_id: str) -> tuple[int, int] | None:
+        """Partition and offset of a decision about the subject in `dpp.access.audited`."""
         ...
 
     async def receipts(self, *, pharmacy: str, after: int, limit: int) -> list[ReceiptRow]:
@@ -260,6 +265,22 @@ class Health(Protocol):
         ...
 
 
+class LoggedRecords(Protocol):
+    """The transparency log, as its files are served."""
+
+    async def read(self, path: str) -> bytes:
+        """A file by its path below the log's prefix.
+
+        Raises:
+            LogFileMissing: the log has none.
+        """
+        ...
+
+    async def prove(self, topic: str, partition: int, offset: int) -> Proven | None:
+        """The leaf of the record at that place, and the proof of it; None before it is one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
     """Limits and switches of the API; times are in seconds."""
@@ -288,6 +309,7 @@ class Dependencies:
     log: Log
     positions: Positions
     store: Store
+    logged: LoggedRecords
     outcomes: Outcomes
     registrar: Registrar
     gate: Gate

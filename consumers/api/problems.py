@@ -28,6 +28,7 @@ TITLES: Final[dict[str, str]] = {
     "unsupported-media-type": "The content type is not one that this address takes.",
     "registration-refused": "The registration was refused.",
     "position-timeout": "The newest registrations are not applied yet; try again.",
+    "not-logged-yet": "The record is not in the transparency log yet; try again.",
     "audit-unavailable": "The access could not be recorded, so nothing is shown; try again.",
     "unavailable": "A part of the service does not answer; try again.",
     "internal": "Something failed on our side; it was recorded.",

@@ -17,7 +17,7 @@ import uvicorn
 from psycopg import OperationalError
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from consumers.api.adapters import KafkaLog, Readiness, WaiterPositions
+from consumers.api.adapters import KafkaLog, LoggedFiles, Readiness, WaiterPositions
 from consumers.api.app import create_app
 from consumers.api.certificates import CertificateProtocol, TrustedProxies
 from consumers.api.follower import Follower
@@ -153,6 +153,7 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
                 log=log,
                 positions=WaiterPositions(waiter),
                 store=store,
+                logged=LoggedFiles(settings.log_folder, settings.data / "api" / "log-places"),
                 outcomes=outcomes,
                 registrar=registrar,
                 gate=_gate(settings, issuers, tables, rings, vault),

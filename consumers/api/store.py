@@ -100,6 +100,11 @@ class PostgresStore:
                 after=(after.at, after.parts[0]) if after else None,
             )
 
+    async def access_place(self, *, subject: str, ce_id: str) -> tuple[int, int] | None:
+        """Partition and offset of a decision about the subject in `dpp.access.audited`."""
+        async with self._pool.connection() as connection:
+            return await queries.access_place(connection, subject=subject, ce_id=ce_id)
+
     async def receipts(
         self, *, pharmacy: str, after: int, limit: int
     ) -> list[quality_queries.ReceiptRow]:

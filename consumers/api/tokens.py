@@ -288,7 +288,7 @@ def _principal(claims: _Claims, person: _Person, issuer: TrustedIssuer) -> Princ
             if organisation and role in ("pharmacist", "pharmacy")
             else organisation,
             name=person.name,
-            subject=claims.sub if role == "operator" else None,
+            subject=claims.sub if role in ("operator", "auditor") else None,
         )
     except InvalidNumber:
         raise Unauthenticated("claims_invalid") from None

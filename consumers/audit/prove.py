@@ -50,19 +50,21 @@ def prove(read: Read, log: Verifier, matches: Matches) -> Proven | None:
         entries = reading.entries(read, index, width)
         for at in range(width - 1, -1, -1):
             if matches(leaf.decode(entries[at])):
-                return proven(read, log, index * WIDTH + at, entries[at], note)
+                return proven(read, index * WIDTH + at, entries[at], note)
     return None
 
 
-def proven(read: Read, log: Verifier, index: int, entry: bytes, note: bytes) -> Proven:
-    """The proof of a leaf under a checkpoint, checked before it is given out.
+def proven(read: Read, index: int, entry: bytes, note: bytes) -> Proven:
+    """The proof of a leaf under a checkpoint that is known to be the log's.
+
+    The path is checked before it is given out.
 
     Raises:
-        NoteInvalid, ProofInvalid: the checkpoint is not the log's, or its files do not give it.
+        NoteInvalid, ProofInvalid: it is no checkpoint, or the log's files do not give its root.
         LogUnavailable: files are missing.
     """
-    size = notes.open_checkpoint(note, log).size
-    path = tree.inclusion_proof(index, size, reading.nodes(read, size))
-    proof = InclusionProof(index, path, note)
-    proofs.check(proof, entry, log)
-    return Proven(index, entry, proofs.write(proof))
+    checkpoint = notes.parse_checkpoint(notes.parse_note(note))
+    path = tree.inclusion_proof(index, checkpoint.size, reading.nodes(read, checkpoint.size))
+    hashed = tree.leaf_hash(entry)
+    tree.check_inclusion(index, checkpoint.size, hashed, path, checkpoint.root)
+    return Proven(index, entry, proofs.write(InclusionProof(index, path, note)))

@@ -1,6 +1,7 @@
 """Who looked at whose data, when, in what role and with what result: one row per decision.
 
-What operators read concerns no subject: it is in the log under the reader, and has no row here.
+What operators and auditors read concerns no subject: it is in the log under the reader, and has no
+row here.
 """
 
 from typing import Final, assert_never
@@ -10,9 +11,11 @@ from projections.folds.changes import Change, Upsert
 from schemas.audit import (
     ACCESS_DECIDED,
     AUDIT_READ,
+    LOG_READ,
     OPERATIONS_READ,
     AccessDecided,
     AuditRead,
+    LogRead,
     OperationsRead,
 )
 
@@ -20,10 +23,11 @@ SCHEMA: Final = "access_log_v1"
 PRIMARY_KEYS: Final = {"decision": ("ce_id",)}
 
 
-Event = AccessDecided | AuditRead | OperationsRead
+Event = AccessDecided | AuditRead | LogRead | OperationsRead
 EVENTS: Final[dict[str, type[Event]]] = {
     ACCESS_DECIDED: AccessDecided,
     AUDIT_READ: AuditRead,
+    LOG_READ: LogRead,
     OPERATIONS_READ: OperationsRead,
 }
 
@@ -33,7 +37,7 @@ def fold(event: Event, recorded: Recorded) -> tuple[Change, ...]:
     match event:
         case AccessDecided():
             return (Upsert("decision", _decision(event, recorded)),)
-        case AuditRead() | OperationsRead():
+        case AuditRead() | LogRead() | OperationsRead():
             return ()
         case _:
             assert_never(event)

@@ -49,7 +49,11 @@ def test_no_address_holds_an_identifier_of_a_person() -> None:
         for parameter in operation.get("parameters", ())
         if parameter["in"] in ("path", "query")
     }
-    assert parameters == {("get /v1/registrations/{registration}", "registration")}
+    assert parameters == {
+        ("get /v1/registrations/{registration}", "registration"),
+        ("get /log/tile/{path}", "path"),
+        ("get /log/tile/entries/{path}", "path"),
+    }
 
 
 async def test_the_development_issuer_answers_only_where_it_is_on(

@@ -32,6 +32,8 @@ JSON_ROUTES = (
     "/v1/me/registrations",
     "/v1/registrations",
     "/v1/receipts/search",
+    "/v1/receipts/proof",
+    "/v1/me/access-log/proof",
 )
 
 

@@ -21,13 +21,21 @@ from consumers.api.ports import ApiSettings, Appended, Dependencies, Header, Pos
 from consumers.api.replay import ReplayMemory
 from consumers.api.throttle import Throttle
 from consumers.api.tokens import TokenVerifier
+from consumers.audit.prove import Proven
 from consumers.catalogue import catalogue
 from infra.keys.memory import MemoryVault
 from projections.access import AccessFacts
 from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
 from projections.queries import AccessLogRow, HistoryRow, RegistrationRow
-from schemas.audit import ACCESS_DECIDED, OPERATIONS_READ, AccessDecided, OperationsRead
+from schemas.audit import (
+    ACCESS_DECIDED,
+    LOG_READ,
+    OPERATIONS_READ,
+    AccessDecided,
+    LogRead,
+    OperationsRead,
+)
 from schemas.brussels import day_of
 from schemas.dispensation import REGISTERED, LineContent, MedicinalProduct, Posology
 from schemas.envelope import Envelope
@@ -50,6 +58,7 @@ from schemas.sealing.session import intake_public_bytes
 from schemas.subject import Author, Party, SubjectContent
 from schemas.topics import ACCESS_AUDITED
 from streams.intake.keys import SigningKey
+from streams.notary.directory import LogFileMissing
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 AUDIENCE = "https://api.dpp.be"
@@ -122,6 +131,9 @@ class FakeLog:
 
     def audited(self) -> list[AccessDecided]:
         return [AccessDecided.read(value) for value in self._audited(ACCESS_DECIDED)]
+
+    def log_reads(self) -> list[LogRead]:
+        return [LogRead.read(value) for value in self._audited(LOG_READ)]
 
     def operations(self) -> list[OperationsRead]:
         return [OperationsRead.read(value) for value in self._audited(OPERATIONS_READ)]
@@ -222,6 +234,10 @@ class FakeStore:
             rows = [r for r in rows if (-r.decided_at.timestamp(), r.ce_id) > mark]
         return rows[:limit]
 
+    async def access_place(self, *, subject: str, ce_id: str) -> tuple[int, int] | None:
+        found = [r for r in self.accesses if (r.subject, r.ce_id) == (subject, ce_id)]
+        return (2, self.accesses.index(found[0])) if found else None
+
     async def receipts(self, *, pharmacy: str, after: int, limit: int) -> list[ReceiptRow]:
         return [r for r in self.letters if r.offset > after][:limit]
 
@@ -251,6 +267,22 @@ def _page(
         mark = (-after.at.timestamp(), *after.parts, after.number)
         ordered = [row for row in ordered if (key(row) < mark if oldest_first else key(row) > mark)]
     return ordered[:limit]
+
+
+@dataclass
+class FakeLogged:
+    trace: list[str]
+    files: dict[str, bytes] = field(default_factory=dict)
+    proven: dict[tuple[str, int, int], Proven] = field(default_factory=dict)
+
+    async def read(self, path: str) -> bytes:
+        if path not in self.files:
+            raise LogFileMissing(path)
+        return self.files[path]
+
+    async def prove(self, topic: str, partition: int, offset: int) -> Proven | None:
+        self.trace.append("prove")
+        return self.proven.get((topic, partition, offset))
 
 
 @dataclass(frozen=True)
@@ -307,6 +339,7 @@ class World:
         self.log = FakeLog(self.trace)
         self.positions = FakePositions(self.trace)
         self.store = FakeStore(self.trace)
+        self.logged = FakeLogged(self.trace)
         self.tables = FakeTables()
         self.outcomes = OutcomeBook()
         self.registrar = FakeRegistrar()
@@ -325,6 +358,7 @@ class World:
             log=self.log,
             positions=self.positions,
             store=self.store,
+            logged=self.logged,
             outcomes=self.outcomes,
             registrar=self.registrar,
             gate=self.gate(),
@@ -401,6 +435,9 @@ class World:
 
     def pharmacy(self, number: str = PHARMACY) -> str:
         return self.token("pharmacy", organisation=number)
+
+    def auditor(self) -> str:
+        return self.token("auditor", sub="auditor-7")
 
     async def ask(
         self,
