@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8080, ge=0, le=65535)
     api_public_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
     """Where clients reach the API (scheme, host, prefix); by default where it listens."""
+    api_position_seconds: float = Field(default=5.0, gt=0, le=60)
+    """How long a read waits until what was acknowledged before it is applied; then it is a 503."""
     api_docs: bool = False
     """Whether the API serves its documents under `/docs`."""
     api_tls_cert_file: Path | None = None

@@ -198,6 +198,7 @@ def api_settings(settings: Settings) -> ApiSettings:
     """Limits and switches of the API as the process was told."""
     scheme = "https" if settings.api_tls_cert_file else "http"
     return ApiSettings(
+        position_timeout=settings.api_position_seconds,
         docs=settings.api_docs,
         public_url=settings.api_public_url or f"{scheme}://{settings.api_host}:{settings.api_port}",
     )
