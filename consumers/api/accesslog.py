@@ -11,10 +11,10 @@ from consumers.api import audit
 from consumers.api.audit import Decision
 from consumers.api.callers import Caller
 from consumers.api.cursors import CursorBook, PageMark, SortKey
-from consumers.api.people import PersonView, open_readers
+from consumers.api.people import PersonView, open_parameters, open_readers
 from consumers.api.ports import Dependencies
 from consumers.api.reads import Page, access_policy, settle, step
-from consumers.api.texts import basis_text
+from consumers.api.texts import Text, Told, basis_text, purpose_text, role_text, sentence
 from consumers.api.views import WindowView
 from projections.access import Permit, window_end, window_start
 from projections.queries import AccessLogRow
@@ -35,10 +35,17 @@ class AccessView(BaseModel):
     purpose: str
     decision: str
     basis: str | None = None
-    words: dict[str, str]
+    words: Text
     """Why access was given or refused, in fr, nl, de and en."""
+    role_words: Text
+    purpose_words: Text
+    sentence: Text
+    """All of it as one sentence."""
     window: WindowView | None = None
     rows: int
+    endpoint: str | None = None
+    """Which address was asked; absent, like `motivation`, once the data were erased."""
+    motivation: str | None = None
 
 
 class AccessLogAnswer(BaseModel):
@@ -75,6 +82,7 @@ async def answer(deps: Dependencies, caller: Caller, page: Page) -> AccessLogAns
         )
     shown = rows[: page.limit]
     readers = await open_readers(deps.vault, shown)
+    asked = await open_parameters(deps.vault, shown)
     decision = Decision(
         caller=caller,
         purpose="access_log",
@@ -92,7 +100,7 @@ async def answer(deps: Dependencies, caller: Caller, page: Page) -> AccessLogAns
     with step("audit"):
         await audit.record(deps, [decision])
     return AccessLogAnswer(
-        accesses=tuple(_view(row, readers.get(row.ce_id)) for row in shown),
+        accesses=tuple(_view(row, readers.get(row.ce_id), asked.get(row.ce_id)) for row in shown),
         next=_next(book, rows, page, now),
         window=WindowView(start=window.start, end=window.end),
         as_of=now,
@@ -109,9 +117,15 @@ def _next(book: CursorBook, rows: list[AccessLogRow], page: Page, now: datetime)
     return book.seal(PageMark(after=after, as_of=now))
 
 
-def _view(row: AccessLogRow, identity: ReaderIdentity | None) -> AccessView:
-    has_window = row.window_start is not None and row.window_end is not None
-    return AccessView(
+def _view(
+    row: AccessLogRow, identity: ReaderIdentity | None, asked: RequestParameters | None
+) -> AccessView:
+    window = (
+        WindowView(start=row.window_start, end=row.window_end)
+        if row.window_start is not None and row.window_end is not None
+        else None
+    )
+    view = AccessView(
         id=row.ce_id,
         at=row.decided_at,
         reader=_reader(row, identity),
@@ -123,10 +137,31 @@ def _view(row: AccessLogRow, identity: ReaderIdentity | None) -> AccessView:
         decision=row.decision,
         basis=row.basis,
         words=basis_text(row.basis, row.reason),
-        window=WindowView.model_validate({"start": row.window_start, "end": row.window_end})
-        if has_window
-        else None,
+        role_words=role_text(row.role, row.profession),
+        purpose_words=purpose_text(row.purpose),
+        sentence={},
+        window=window,
         rows=row.rows,
+        endpoint=asked.endpoint if asked else None,
+        motivation=asked.motivation if asked else None,
+    )
+    return view.model_copy(update={"sentence": sentence(_told(view))})
+
+
+def _told(view: AccessView) -> Told:
+    reader = view.reader
+    return Told(
+        at=view.at,
+        name=reader.name if reader else None,
+        number=reader.number if reader else None,
+        organisation=view.organisation,
+        role=view.role_words,
+        purpose=view.purpose_words,
+        reason=view.words,
+        on_your_behalf=view.on_your_behalf,
+        window=(view.window.start, view.window.end) if view.window else None,
+        rows=view.rows,
+        granted=view.decision == "permit",
     )
 
 

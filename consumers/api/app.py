@@ -7,11 +7,13 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from consumers.api.faces import install
 from consumers.api.limits import Door
 from consumers.api.ports import Dependencies
-from consumers.api.problems import ProblemDocument, install
+from consumers.api.problems import ProblemDocument
 from consumers.api.routes import (
     accesslog,
+    fhir,
     history,
     operations,
     publishers,
@@ -58,6 +60,7 @@ def _include(app: FastAPI) -> None:
         registrations,
         publishers,
         quality,
+        fhir,
         transparency,
         operations,
     ):

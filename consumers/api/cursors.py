@@ -6,7 +6,7 @@ neither overlap nor shift while the log grows. Opened by anybody else it is noth
 
 import os
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,6 +19,7 @@ from schemas.sealing import SealBroken, b64decode, b64encode
 
 _NONCE_BYTES: Final = 12
 MAX_CURSOR_CHARS: Final = 2048
+MarkT = TypeVar("MarkT", bound=Model)
 
 
 class SortKey(Model):
@@ -45,8 +46,8 @@ class CursorBook:
     reader: str
     question: str
 
-    def seal(self, mark: PageMark) -> str:
-        """The text that continues after `mark`."""
+    def seal(self, mark: Model) -> str:
+        """The text that stands for `mark`."""
         nonce = os.urandom(_NONCE_BYTES)
         return b64encode(nonce + AESGCM(self.key).encrypt(nonce, mark.write(), self._bound()))
 
@@ -56,10 +57,18 @@ class CursorBook:
         Raises:
             Problem: 400, it is damaged or was given to another reader or for another question.
         """
+        return self.open_as(PageMark, cursor)
+
+    def open_as(self, kind: type[MarkT], cursor: str) -> MarkT:
+        """What a cursor that seals another kind of mark holds.
+
+        Raises:
+            Problem: 400, as for `open`.
+        """
         try:
             sealed = b64decode(cursor)
             nonce, content = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-            return PageMark.read(AESGCM(self.key).decrypt(nonce, content, self._bound()))
+            return kind.read(AESGCM(self.key).decrypt(nonce, content, self._bound()))
         except (SealBroken, InvalidTag, ValidationError, ValueError):
             raise Problem(400, "malformed-cursor") from None
 

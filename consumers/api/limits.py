@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumers.api import metrics
-from consumers.api.problems import Problem, render
+from consumers.api.faces import render
+from consumers.api.problems import Problem
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 12
@@ -89,7 +90,7 @@ class _Answer:
 
     async def problem(self, scope: Scope, receive: Receive, problem: Problem) -> None:
         if self.status == 0:
-            await render(problem)(scope, receive, self.send)
+            await render(problem, scope["path"])(scope, receive, self.send)
 
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes:

@@ -1,6 +1,7 @@
 """What is registered about oneself, and the mandates that one holds or is offered."""
 
 from datetime import datetime
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -15,7 +16,7 @@ from projections.queries import RegistrationRow
 from schemas.audit import Basis, PositionUsed, RequestParameters
 from schemas.subject import SubjectContent
 
-_ENDPOINT = "/v1/me/registrations"
+ENDPOINT: Final = "/v1/me/registrations"
 
 
 class RegistrationView(BaseModel):
@@ -45,7 +46,7 @@ class OverviewAnswer(BaseModel):
     positions: tuple[PositionUsed, ...]
 
 
-async def answer(deps: Dependencies, caller: Caller) -> OverviewAnswer:
+async def answer(deps: Dependencies, caller: Caller, endpoint: str = ENDPOINT) -> OverviewAnswer:
     """Reads it, records it under oneself and under each person whose mandate is shown, answers.
 
     Raises:
@@ -65,7 +66,7 @@ async def answer(deps: Dependencies, caller: Caller) -> OverviewAnswer:
             caller=caller,
             purpose="registrations",
             outcome=permit,
-            parameters=RequestParameters(endpoint=_ENDPOINT),
+            parameters=RequestParameters(endpoint=endpoint),
             policy_version=version.version,
             decided_at=now,
             positions=settled,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pydantic import BaseModel, ValidationError
 
 from projections.queries import AccessLogRow, RegistrationRow
-from schemas.audit import ACCESS_DECIDED, ReaderIdentity
+from schemas.audit import ACCESS_DECIDED, ReaderIdentity, RequestParameters
 from schemas.keyvault import KeyVault, SubjectSecret
 from schemas.sealing import SealBroken
 from schemas.sealing.facts import access_associated_data, access_keys, unseal
@@ -78,5 +78,33 @@ def _reader(row: AccessLogRow, secret: SubjectSecret) -> ReaderIdentity | None:
     try:
         keys = access_keys(secret.secret, "reader")
         return ReaderIdentity.read(unseal(keys, row.ce_id, associated, row.sealed_reader))
+    except (SealBroken, ValidationError):
+        return None
+
+
+async def open_parameters(
+    vault: KeyVault, rows: Collection[AccessLogRow]
+) -> Mapping[str, RequestParameters]:
+    """What was asked, by `ce_id` of the decision; what was erased is left out."""
+    wanted = {(r.subject, r.generation) for r in rows}
+    named = {(subject, number) for subject, number in wanted if subject and number}
+    secrets = await vault.find_subject_secrets(named) if named else {}
+    found: dict[str, RequestParameters] = {}
+    for row in rows:
+        secret = secrets.get((row.subject or "", row.generation or 0))
+        if isinstance(secret, SubjectSecret) and row.sealed_parameters is not None:
+            parameters = _parameters(row.ce_id, row.sealed_parameters, secret)
+            if parameters is not None:
+                found[row.ce_id] = parameters
+    return found
+
+
+def _parameters(ce_id: str, sealed: str, secret: SubjectSecret) -> RequestParameters | None:
+    associated = access_associated_data(
+        type_=ACCESS_DECIDED, subject=secret.subject, generation=secret.generation
+    )
+    try:
+        keys = access_keys(secret.secret, "access")
+        return RequestParameters.read(unseal(keys, ce_id, associated, sealed))
     except (SealBroken, ValidationError):
         return None

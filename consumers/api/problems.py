@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Response
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
 PROBLEM_JSON: Final = "application/problem+json"
 PROBLEM_BASE: Final = "https://schemas.dpp.be/problems/"
@@ -15,6 +13,7 @@ TITLES: Final[dict[str, str]] = {
     "malformed-request": "The request cannot be read.",
     "malformed-json": "The body is not JSON as this service accepts it.",
     "malformed-identifier": "An identifier is not valid.",
+    "malformed-search": "A parameter of the search is not known or not readable.",
     "malformed-cursor": "The cursor is not one that this reader was given.",
     "malformed-envelope": "The attributes of the event are not complete and valid.",
     "unauthenticated": "A valid bearer token is needed.",
@@ -89,56 +88,3 @@ def render(problem: Problem) -> Response:
         media_type=PROBLEM_JSON,
         headers=problem.headers,
     )
-
-
-def install(app: FastAPI, unavailable_errors: Sequence[type[Exception]]) -> None:
-    """Makes `app` answer every refusal and every failure of its surroundings with a problem."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    for error in unavailable_errors:
-        app.add_exception_handler(error, _on_unavailable)
-
-
-async def _on_problem(_request: Request, error: Exception) -> Response:
-    return render(error if isinstance(error, Problem) else Problem(500, "internal"))
-
-
-async def _on_unavailable(_request: Request, _error: Exception) -> Response:
-    return render(unavailable("unavailable"))
-
-
-async def _on_invalid(_request: Request, error: Exception) -> Response:
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    errors = [FieldIssue(path=_pointer(item), code=str(item["type"])) for item in found[:20]]
-    return render(Problem(400, "malformed-request", errors))
-
-
-def _pointer(item: dict[str, object]) -> str:
-    loc = item.get("loc")
-    parts = list(loc) if isinstance(loc, tuple | list) else []
-    if item.get("type") == "extra_forbidden":
-        # The name of an unknown member is the caller's own text.
-        parts = parts[:-1]
-    steps = [str(part).replace("~", "~0").replace("/", "~1") for part in parts[1:]]
-    return "".join(f"/{step}" for step in steps)
-
-
-_BY_STATUS: Final[dict[int, str]] = {
-    400: "malformed-request",
-    401: "unauthenticated",
-    403: "access-refused",
-    404: "not-found",
-    405: "method-not-allowed",
-    413: "body-too-large",
-    415: "unsupported-media-type",
-    429: "too-many-requests",
-}
-
-
-async def _on_http(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        return render(Problem(500, "internal"))
-    status = error.status_code if error.status_code in _BY_STATUS else 400
-    headers = dict(error.headers) if error.headers else None
-    return render(Problem(status, _BY_STATUS[status], headers=headers))

@@ -1,8 +1,67 @@
 """Plain words for the patient's access log, in the languages of the country and English."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from schemas.brussels import BRUSSELS
+
 Text = dict[str, str]
+LANGUAGES: Final = ("fr", "nl", "de", "en")
+
+ROLES: Final[dict[str, Text]] = {
+    "patient": {"fr": "citoyen", "nl": "burger", "de": "Bürger", "en": "citizen"},
+    "caregiver": {
+        "fr": "prestataire de soins",
+        "nl": "zorgverlener",
+        "de": "Leistungserbringer",
+        "en": "caregiver",
+    },
+    "pharmacist": {"fr": "pharmacien", "nl": "apotheker", "de": "Apotheker", "en": "pharmacist"},
+    "pharmacy": {"fr": "pharmacie", "nl": "apotheek", "de": "Apotheke", "en": "pharmacy"},
+    "authority": {"fr": "autorité", "nl": "overheid", "de": "Behörde", "en": "authority"},
+    "auditor": {"fr": "auditeur", "nl": "auditor", "de": "Prüfer", "en": "auditor"},
+}
+PROFESSIONS: Final[dict[str, Text]] = {
+    "physician": {"fr": "médecin", "nl": "arts", "de": "Arzt", "en": "physician"},
+    "pharmacist": {"fr": "pharmacien", "nl": "apotheker", "de": "Apotheker", "en": "pharmacist"},
+    "dentist": {"fr": "dentiste", "nl": "tandarts", "de": "Zahnarzt", "en": "dentist"},
+    "midwife": {"fr": "sage-femme", "nl": "vroedvrouw", "de": "Hebamme", "en": "midwife"},
+    "nurse": {"fr": "infirmier", "nl": "verpleegkundige", "de": "Krankenpfleger", "en": "nurse"},
+}
+PURPOSES: Final[dict[str, Text]] = {
+    "history": {
+        "fr": "consulter vos médicaments délivrés",
+        "nl": "uw afgeleverde geneesmiddelen raadplegen",
+        "de": "Ihre abgegebenen Arzneimittel einsehen",
+        "en": "to see the medicines dispensed to you",
+    },
+    "own_history": {
+        "fr": "consulter ses propres médicaments",
+        "nl": "de eigen geneesmiddelen raadplegen",
+        "de": "die eigenen Arzneimittel einsehen",
+        "en": "to see one's own medicines",
+    },
+    "access_log": {
+        "fr": "consulter la liste des accès",
+        "nl": "de lijst van toegangen raadplegen",
+        "de": "die Liste der Zugriffe einsehen",
+        "en": "to see this list of accesses",
+    },
+    "registrations": {
+        "fr": "consulter consentement, liens, exclusions et mandats",
+        "nl": "toestemming, relaties, uitsluitingen en mandaten raadplegen",
+        "de": "Zustimmung, Beziehungen, Ausschlüsse und Vollmachten einsehen",
+        "en": "to see consent, links, exclusions and mandates",
+    },
+    "own_lines": {
+        "fr": "consulter ce que la pharmacie a enregistré elle-même",
+        "nl": "raadplegen wat de apotheek zelf registreerde",
+        "de": "einsehen, was die Apotheke selbst registriert hat",
+        "en": "to see what the pharmacy registered itself",
+    },
+}
 
 BASES: Final[dict[str, Text]] = {
     "own_data": {
@@ -87,3 +146,113 @@ def basis_text(basis: str | None, reason: str | None) -> Text:
     if basis is not None:
         return BASES.get(basis, {})
     return REASONS.get(reason or "", {})
+
+
+def role_text(role: str, profession: str | None) -> Text:
+    """In which role somebody asked; a profession says more than a role."""
+    found = PROFESSIONS.get(profession or "") or ROLES.get(role)
+    return found or dict.fromkeys(LANGUAGES, profession or role)
+
+
+def purpose_text(purpose: str) -> Text:
+    """What for."""
+    return PURPOSES.get(purpose) or dict.fromkeys(LANGUAGES, purpose)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a sentence of the access log tells."""
+
+    at: datetime
+    name: str | None
+    number: str | None
+    organisation: str | None
+    role: Text
+    purpose: Text
+    reason: Text
+    """Why access was given or refused."""
+    on_your_behalf: bool
+    window: tuple[datetime, datetime] | None
+    rows: int
+    granted: bool
+
+
+_SOMEBODY: Final[Text] = {
+    "fr": "Une personne dont l'identité ne peut plus être lue",
+    "nl": "Iemand van wie de identiteit niet meer leesbaar is",
+    "de": "Jemand, dessen Identität nicht mehr lesbar ist",
+    "en": "Somebody whose identity can no longer be read",
+}
+_ANOTHER: Final[Text] = {
+    "fr": "Une autre personne",
+    "nl": "Iemand anders",
+    "de": "Eine andere Person",
+    "en": "Another person",
+}
+_FRAMES: Final[dict[str, Mapping[str, str]]] = {
+    "fr": {
+        "granted": "{who} ({role}) a eu accès le {at}, pour {purpose}",
+        "refused": "{who} ({role}) a demandé accès le {at}, pour {purpose}",
+        "behalf": ", en agissant pour vous",
+        "seen": " : {rows} ligne(s)",
+        "window": " entre le {start} et le {end}",
+    },
+    "nl": {
+        "granted": "{who} ({role}) kreeg toegang op {at}, om {purpose}",
+        "refused": "{who} ({role}) vroeg toegang op {at}, om {purpose}",
+        "behalf": ", handelend voor u",
+        "seen": ": {rows} lijn(en)",
+        "window": " tussen {start} en {end}",
+    },
+    "de": {
+        "granted": "{who} ({role}) erhielt am {at} Zugriff. Zweck: {purpose}",
+        "refused": "{who} ({role}) verlangte am {at} Zugriff. Zweck: {purpose}",
+        "behalf": ", in Ihrem Namen",
+        "seen": ": {rows} Zeile(n)",
+        "window": " vom {start} bis {end}",
+    },
+    "en": {
+        "granted": "{who} ({role}) had access on {at}, {purpose}",
+        "refused": "{who} ({role}) asked for access on {at}, {purpose}",
+        "behalf": ", acting for you",
+        "seen": ": {rows} line(s)",
+        "window": " between {start} and {end}",
+    },
+}
+
+
+def sentence(told: Told) -> Text:
+    """Who, in which role, where, for whom, when, why and on what basis, and which data."""
+    return {language: _sentence(told, language) for language in LANGUAGES}
+
+
+def _sentence(told: Told, language: str) -> str:
+    frame = _FRAMES[language]
+    text = frame["granted" if told.granted else "refused"].format(
+        who=_who(told, language),
+        role=told.role[language],
+        at=_local(told.at, "%d/%m/%Y %H:%M"),
+        purpose=told.purpose[language],
+    )
+    if told.on_your_behalf:
+        text += frame["behalf"]
+    if told.granted:
+        text += frame["seen"].format(rows=told.rows)
+        if told.window is not None:
+            start, end = told.window
+            text += frame["window"].format(
+                start=_local(start, "%d/%m/%Y"), end=_local(end, "%d/%m/%Y")
+            )
+    return f"{text}. {told.reason.get(language, '')}".strip()
+
+
+def _who(told: Told, language: str) -> str:
+    known = " ".join(part for part in (told.name, told.number) if part)
+    if not known:
+        known = (_ANOTHER if told.on_your_behalf else _SOMEBODY)[language]
+    places = {told.organisation} - {None, told.number}
+    return ", ".join([known, *(place for place in places if place)])
+
+
+def _local(moment: datetime, form: str) -> str:
+    return moment.astimezone(BRUSSELS).strftime(form)

@@ -57,6 +57,14 @@ class Backbone:
         headers = {"Authorization": f"Bearer {token}"}
         return await self.client.post(path, json=body or {}, headers=headers)
 
+    async def search(self, resource: str, token: str, **form: str) -> dict[str, Any]:
+        """A search on the FHIR face."""
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await self.client.post(f"/fhir/{resource}/_search", data=form, headers=headers)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
     async def register(self, token: str, **form: Any) -> dict[str, Any]:
         answer = await self.ask("/v1/registrations", token, form)
         assert answer.status_code == 201, answer.text
@@ -178,6 +186,31 @@ def _passed(positions: dict[Partition, int], ends: dict[Partition, int]) -> bool
     return all(positions[one] >= end for one, end in ends.items())
 
 
+async def _found_on_the_fhir_face(backbone: Backbone, patient: str, dguid: str) -> None:
+    found = await backbone.search("MedicationDispense", patient, status="completed", _count="1")
+    (entry,) = found["entry"]
+    assert entry["resource"]["identifier"][0]["value"] == dguid
+    assert entry["resource"]["performer"][0]["actor"]["identifier"]["value"] == PHARMACY
+    form = {"whenhandedover": "gt2020", "identifier": dguid, "_sort": "whenhandedover"}
+    assert dguid in str(await backbone.search("MedicationDispense", patient, **form))
+    nothing = await backbone.search("MedicationDispense", patient, whenhandedover="lt2020")
+    assert "entry" not in nothing
+
+
+async def _accesses_and_consents_on_the_fhir_face(backbone: Backbone, patient: str) -> None:
+    (consent,) = (await backbone.search("Consent", patient))["entry"]
+    assert consent["resource"]["status"] == "inactive"
+    events = await backbone.search("AuditEvent", patient, _count="2")
+    (following,) = [link["url"] for link in events["link"] if link["relation"] == "next"]
+    page = await backbone.client.get(following, headers={"Authorization": f"Bearer {patient}"})
+    assert page.json()["entry"][0]["resource"]["resourceType"] == "AuditEvent"
+
+
+async def _caregivers_decisions(backbone: Backbone) -> list[tuple[str, str | None]]:
+    events = await _audited(backbone)
+    return [(event.decision, event.reason) for event in events if event.role == "caregiver"]
+
+
 async def test_a_line_is_dispensed_shared_withdrawn_and_accounted_for(backbone: Backbone) -> None:
     patient = await backbone.token(role="patient", niss=ANN, name="Ann")
     holder = await backbone.token(role="patient", niss=BOB, name="Bob")
@@ -192,9 +225,11 @@ async def test_a_line_is_dispensed_shared_withdrawn_and_accounted_for(backbone: 
     await until(visible)
     line = (await backbone.ask("/v1/me/history", patient)).json()["lines"][0]
     assert (line["dguid"], line["pharmacy"]) == (dguid, PHARMACY)
-    assert line["posology"]["text"] == POSOLOGY
+    assert line["posology"] == {"text": POSOLOGY}
     own = (await backbone.ask("/v1/pharmacy/dispensations", pharmacy)).json()
     assert [one["dguid"] for one in own["lines"]] == [dguid]
+
+    await _found_on_the_fhir_face(backbone, patient, dguid)
 
     asked = {"patient": ANN}
     refusal = await backbone.ask("/v1/patients/history", doctor, asked)
@@ -211,6 +246,9 @@ async def test_a_line_is_dispensed_shared_withdrawn_and_accounted_for(backbone: 
     permitted = await backbone.ask("/v1/patients/history", doctor, asked)
     assert permitted.status_code == 200
     assert "pharmacy" not in permitted.json()["lines"][0]
+    in_fhir = await backbone.search("MedicationDispense", doctor, **asked)
+    assert dguid in str(in_fhir)
+    assert PHARMACY not in str(in_fhir)
 
     # A withdrawal that was acknowledged is respected by the very next read.
     await backbone.register(patient, kind="withdraw_consent")
@@ -246,12 +284,13 @@ async def test_a_line_is_dispensed_shared_withdrawn_and_accounted_for(backbone: 
         )
 
     await until(logged)
-    decisions = [
-        (event.decision, event.reason)
-        for event in await _audited(backbone)
-        if event.role == "caregiver"
+    await _accesses_and_consents_on_the_fhir_face(backbone, patient)
+    assert [reason for _, reason in await _caregivers_decisions(backbone)] == [
+        "no_consent",
+        None,
+        None,
+        "no_consent",
     ]
-    assert decisions == [("deny", "no_consent"), ("permit", None), ("deny", "no_consent")]
 
 
 async def test_a_registration_that_the_stage_refuses_is_a_422(backbone: Backbone) -> None:

@@ -42,6 +42,15 @@ def test_every_operation_under_v1_promises_problem_documents() -> None:
                 assert "application/problem+json" in operation["responses"][status]["content"]
 
 
+def test_every_operation_under_fhir_promises_operation_outcomes() -> None:
+    secured = {n: op for n, op in _operations().items() if " /fhir/" in n and "metadata" not in n}
+    assert len(secured) == 5
+    for operation in secured.values():
+        assert operation["security"]
+        for status in ("400", "401", "403", "503"):
+            assert "application/fhir+json" in operation["responses"][status]["content"]
+
+
 def test_no_address_holds_an_identifier_of_a_person() -> None:
     parameters = {
         (name, parameter["name"])
@@ -53,6 +62,9 @@ def test_no_address_holds_an_identifier_of_a_person() -> None:
         ("get /v1/registrations/{registration}", "registration"),
         ("get /log/tile/{path}", "path"),
         ("get /log/tile/entries/{path}", "path"),
+        # Sealed, and of use to the reader alone that it was given to.
+        ("get /fhir/MedicationDispense", "_page"),
+        ("get /fhir/AuditEvent", "_page"),
     }
 
 
