@@ -55,8 +55,11 @@ class CatalogueEntry:
 
 def as_of(entries: Iterable[CatalogueEntry], day: date) -> CatalogueEntry | None:
     """The entry of one code that holds on the day; of several, the one that began last."""
-    holding = [entry for entry in entries if entry.holds_on(day)]
-    return max(holding, key=lambda entry: entry.valid_from, default=None)
+    found = None
+    for entry in entries:
+        if entry.holds_on(day) and (found is None or entry.valid_from > found.valid_from):
+            found = entry
+    return found
 
 
 class CatalogueUnavailable(Exception):

@@ -69,19 +69,13 @@ def code(number: str) -> str | None:
     >>> code('1439-562'), code('143956')
     ('1439562', None)
     """
-    try:
-        return _digits.require(compact(number), 7)
-    except ValidationError:
-        return None
+    return _code(number) if len(number) <= _digits.MAX_WRITTEN else None
 
 
 def is_valid(number: str) -> bool:
     """Tell whether the code is a possible CNK of a product."""
-    try:
-        validate(number)
-    except ValidationError:
-        return False
-    return True
+    seven = code(number)
+    return seven is not None and seven != NO_CODE and _passes_luhn(seven)
 
 
 def format(number: str) -> str:  # noqa: A001 - one of python-stdnum's five function names
@@ -99,6 +93,14 @@ def check_digit(first6: str) -> str:
     """
     digit: str = luhn.calc_check_digit(_digits.require(first6, 6))
     return digit
+
+
+@lru_cache(maxsize=_PRODUCTS)
+def _code(number: str) -> str | None:
+    try:
+        return _digits.require(compact(number), 7)
+    except ValidationError:
+        return None
 
 
 @lru_cache(maxsize=_PRODUCTS)

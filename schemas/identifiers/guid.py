@@ -16,6 +16,7 @@ stdnum.exceptions.InvalidLength: The number has an invalid length.
 """
 
 import re
+from functools import lru_cache
 
 from stdnum.exceptions import InvalidFormat, InvalidLength, ValidationError
 
@@ -23,6 +24,8 @@ PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 """The written form in any case, for a full match."""
 
 _LENGTH = 36
+_RECENT = 256
+"""A little more than one submission names: each is looked at by several rules."""
 _WRITTEN = re.compile(PATTERN)
 _COMPACT = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEX = re.compile("[0-9a-fA-F]{32}")
@@ -52,11 +55,16 @@ def validate(number: str) -> str:
 
 def is_valid(number: str) -> bool:
     """Tell whether the identifier has the form 8-4-4-4-12."""
+    return normal(number) is not None
+
+
+@lru_cache(maxsize=_RECENT)
+def normal(number: str) -> str | None:
+    """Return the identifier in lower case, None if it has not the form 8-4-4-4-12."""
     try:
-        validate(number)
+        return validate(number)
     except ValidationError:
-        return False
-    return True
+        return None
 
 
 def format(number: str) -> str:  # noqa: A001 - one of python-stdnum's five function names

@@ -61,7 +61,7 @@ def validate(number: str) -> str:
     """
     number = _digits.require(compact(number), 11, 8)
     first6 = number[:6]
-    if number[6:8] not in _possible_check_digits(first6):
+    if number[6:8] not in (check_digits(first6), check_digits(first6, modulus=89)):
         raise InvalidChecksum
     if first6 == "000000":
         raise InvalidComponent
@@ -79,11 +79,12 @@ def validate_identity(number: str) -> str:
 
 def is_valid(number: str) -> bool:
     """Tell whether the number is a possible NIHDI number of eleven or eight digits."""
-    try:
-        validate(number)
-    except ValidationError:
-        return False
-    return True
+    return normal(number) is not None
+
+
+def normal(number: str) -> str | None:
+    """Return the compact number, None if it is no possible NIHDI number."""
+    return _normal(number) if len(number) <= _digits.MAX_WRITTEN else None
 
 
 def format(number: str) -> str:  # noqa: A001 - one of python-stdnum's five function names
@@ -131,5 +132,8 @@ def check_digits(first6: str, *, modulus: Literal[97, 89] = 97) -> str:
 
 
 @lru_cache(maxsize=_CAREGIVERS)
-def _possible_check_digits(first6: str) -> tuple[str, str]:
-    return check_digits(first6), check_digits(first6, modulus=89)
+def _normal(number: str) -> str | None:
+    try:
+        return validate(number)
+    except ValidationError:
+        return None

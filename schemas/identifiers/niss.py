@@ -52,6 +52,7 @@ from schemas.identifiers import _digits
 
 _UNKNOWN_DATES = frozenset({"000001", "002001", "004001"})
 _NOT_ASSIGNED = frozenset({"000", "999"})
+_FROM_2000 = 2_000_000_000
 _SEX_UNKNOWN = 20
 _SEX_KNOWN = 40
 _VALID_MONTHS = frozenset(
@@ -171,7 +172,8 @@ def has_assigned_counter(number: str) -> bool:
 
 
 def _century(number: str) -> int:
-    for century, born_from_2000 in ((1900, False), (2000, True)):
-        if number == with_check_digits(number[:9], born_from_2000):
+    first9, check = int(number[:9]), int(number[9:])
+    for century, base in ((1900, first9), (2000, _FROM_2000 + first9)):
+        if check == 97 - base % 97:
             return century
     raise InvalidChecksum

@@ -16,6 +16,7 @@ stdnum.exceptions.InvalidFormat: The number has an invalid format.
 """
 
 import re
+from functools import lru_cache
 
 from stdnum.exceptions import InvalidFormat, InvalidLength, ValidationError
 
@@ -25,6 +26,8 @@ PATTERN = "BE[PKN][P0-9][0-9A-HJ-NP-TV-Z]{8}"
 """The compact form, for a full match."""
 
 _LENGTH = 12
+_RECENT = 256
+"""A little more than one submission names: each is looked at twice."""
 _COMPACT = re.compile(PATTERN)
 
 
@@ -56,11 +59,16 @@ def validate(number: str) -> str:
 
 def is_valid(number: str) -> bool:
     """Tell whether the identifier has the form of a RID."""
+    return normal(number) is not None
+
+
+@lru_cache(maxsize=_RECENT)
+def normal(number: str) -> str | None:
+    """Return the compact identifier, None if it has not the form of a RID."""
     try:
-        validate(number)
+        return validate(number)
     except ValidationError:
-        return False
-    return True
+        return None
 
 
 def format(number: str) -> str:  # noqa: A001 - one of python-stdnum's five function names

@@ -4,11 +4,11 @@ Randomness (session keys, nonces of submissions) is drawn by shells and passed i
 vectors for every step are in `docs/vendors/vectors/`. Source: DESIGN sections 4.1 to 4.3.
 """
 
-import base64
 import binascii
 from typing import Final
 
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class SealBroken(Exception):
@@ -17,7 +17,8 @@ class SealBroken(Exception):
 
 def b64encode(data: bytes) -> str:
     """base64url without padding, the one form of bytes in JSON."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    written = binascii.b2a_base64(data, newline=False)
+    return written.translate(_TO_URL).rstrip(b"=").decode()
 
 
 def b64decode(text: str) -> bytes:

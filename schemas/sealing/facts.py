@@ -23,7 +23,7 @@ AccessLabel = Literal["access", "reader"]
 
 @dataclass(frozen=True, slots=True)
 class FactKeys:
-    """Sealing key and nonce key of one fact."""
+    """Sealing key and nonce key of one fact, or of several that share them."""
 
     seal: bytes = field(repr=False)
     nonce: bytes = field(repr=False)
@@ -68,6 +68,34 @@ def record_associated_data(
 ) -> bytes:
     """What the seal of a record fact binds besides its content."""
     return lp(type_, pharmacy, dguid, str(version), subject, str(generation), period)
+
+
+class RecordSealer:
+    """Seals facts of dispensation lines that differ in their DGUID only.
+
+    Lines of one visit mostly do: what they share is derived once. The result is that of `seal` with
+    `record_associated_data`.
+    """
+
+    def __init__(
+        self,
+        keys: FactKeys,
+        *,
+        type_: str,
+        pharmacy: str,
+        version: int,
+        subject: str,
+        generation: int,
+        period: str,
+    ) -> None:
+        self._keys = keys
+        # Sequences of parts are concatenated like the parts.
+        self._head = lp(type_, pharmacy)
+        self._tail = lp(str(version), subject, str(generation), period)
+
+    def seal(self, ce_id: str, dguid: str, content: bytes) -> str:
+        """base64url of nonce || ciphertext || tag."""
+        return seal(self._keys, ce_id, self._head + lp(dguid) + self._tail, content)
 
 
 def access_associated_data(*, type_: str, subject: str, generation: int) -> bytes:

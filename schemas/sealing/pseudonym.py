@@ -4,18 +4,24 @@ HMAC-SHA256 under the installation's pseudonym key; its first 128 bits in lower-
 hash would be undone in a minute, since there are so few national numbers.
 """
 
-import base64
 import hmac
+from typing import Final
 
 from schemas.canonical import lp
 from schemas.identifiers import cbe, nihdi, niss
 from schemas.subject import PartyKind
 
-_BITS = 128
+_BYTES: Final = 16
+_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+"""Two characters of base32 for each ten bits."""
+_SHIFTS: Final = range(120, -1, -10)
 
 
 def _short(digest: bytes) -> str:
-    return base64.b32encode(digest[: _BITS // 8]).decode().rstrip("=").lower()
+    # 128 bits and two of filling are 26 characters; the standard library takes five times as long.
+    bits = int.from_bytes(digest[:_BYTES], "big") << 2
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
 
 
 def subject_pseudonym(key: bytes, number: str) -> str:

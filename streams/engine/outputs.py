@@ -7,19 +7,25 @@ time; ordinals are dense from 0. Source: DESIGN sections 4 and 5.
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from schemas import deadletter
 from schemas.deadletter import DeadLetterReason
-from schemas.envelope import Envelope, dataschema
+from schemas.envelope import JSON, dataschema, format_time
 from schemas.model import Model
 from streams.engine.stage import Headers, Output, Submission
 
+Header = tuple[str, bytes]
 MAX_OUTPUT_BYTES: Final = 60 * 1024
 """Key, headers and value of any output but a dead letter. Source: DESIGN section 4.1."""
 _TRACEPARENT: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_CONTENT_TYPE: Final[Header] = ("content-type", JSON.encode())
+_SPECVERSION: Final[Header] = ("ce_specversion", b"1.0")
 _EVENT_HEADERS: Final = ("ce_sourceoffset", "ce_sourceordinal")
 _LETTER_HEADERS: Final = (deadletter.SOURCE_OFFSET, deadletter.SOURCE_ORDINAL)
+_MAX_OWN_HEADERS: Final = 1024
+"""More than the headers of an event take, all of which are of our own making."""
 _NUMBER: Final = re.compile(rb"(0|[1-9][0-9]{0,18})\Z")
 
 
@@ -71,66 +77,50 @@ class OutputBuilder:
     def __init__(
         self, stage: str, submission: Submission, policy_version: str, decider_version: str
     ) -> None:
-        self._stage = stage
         self._submission = submission
         self._ordinal = 0
-        self._first: Headers | None = None
-        self._extensions = {
-            "sourceoffset": str(submission.offset),
-            "policyversion": policy_version,
-            "deciderversion": decider_version,
-            **_trace(submission.headers),
-        }
+        self._id = f"{stage}/{submission.partition}/{submission.offset}/"
+        self._decider, self._policy, self._source = _deciding(
+            stage, policy_version, decider_version
+        )
+        self._offset = ("ce_sourceoffset", b"%d" % submission.offset)
+        time = ("ce_time", format_time(submission.appended_at).encode())
+        self._time_and_trace = (time, *_trace(submission.headers))
 
     @property
     def next_id(self) -> str:
         """`ce_id` of the next output, which sealing needs before the value exists."""
-        submission = self._submission
-        return f"{self._stage}/{submission.partition}/{submission.offset}/{self._ordinal}"
+        return f"{self._id}{self._ordinal}"
 
-    def event(
-        self,
-        topic: str,
-        key: bytes | None,
-        type_: str,
-        value: Model,
-        *,
-        written: bytes | None = None,
-    ) -> Output:
-        """The next output; `written` are the value's bytes where the caller has them already.
+    def event(self, topic: str, key: bytes | None, type_: str, value: Model | bytes) -> Output:
+        """The next output; `value` may be the bytes of a model that the caller has written.
 
         Raises:
             OutputTooLarge: its encoded size is above `MAX_OUTPUT_BYTES`; the ordinal stays free.
         """
-        output = Output(topic, key, self._headers(type_), written or value.write())
-        size = encoded_size(output)
-        if size > MAX_OUTPUT_BYTES:
-            raise OutputTooLarge(
-                f"an output of type {type_} would take {size} bytes, "
-                f"{MAX_OUTPUT_BYTES} are allowed: refuse the submission"
-            )
+        written = value if isinstance(value, bytes) else value.write()
+        output = Output(topic, key, self._headers(type_), written)
+        if len(written) + len(key or b"") > MAX_OUTPUT_BYTES - _MAX_OWN_HEADERS:
+            _require_room(type_, encoded_size(output))
         self._ordinal += 1
         return output
 
     def _headers(self, type_: str) -> Headers:
-        """The envelope of the next output; those of one submission differ in four attributes."""
-        if self._first is None:
-            envelope = Envelope(
-                id=self.next_id,
-                source=f"/{self._stage}",
-                type=type_,
-                time=self._submission.appended_at,
-                extensions={**self._extensions, "sourceordinal": str(self._ordinal)},
-            )
-            self._first = tuple(envelope.headers())
-            return self._first
-        changed = {
-            "ce_id": self.next_id.encode(),
-            "ce_type": type_.encode(),
-            "ce_dataschema": dataschema(type_).encode(),
-            "ce_sourceordinal": str(self._ordinal).encode(),
-        }
-        return tuple([(name, changed.get(name, value)) for name, value in self._first])
+        """What `Envelope.headers` writes, attributes by name, of parts that outputs share."""
+        schema, typed = _typed(type_)
+        return (
+            _CONTENT_TYPE,
+            schema,
+            self._decider,
+            ("ce_id", self.next_id.encode()),
+            self._policy,
+            self._source,
+            self._offset,
+            ("ce_sourceordinal", b"%d" % self._ordinal),
+            _SPECVERSION,
+            *self._time_and_trace,
+            typed,
+        )
 
     def dead_letter(self, topic: str, reason: DeadLetterReason) -> Output:
         """The submission as received, with why and from where; what is too long is cut."""
@@ -162,16 +152,39 @@ class OutputBuilder:
 
 def encoded_size(output: Output) -> int:
     """Bytes of key, headers and value: what an output takes in a batch, but for framing."""
-    names = "".join([name for name, _ in output.headers]).encode()
-    values = sum([len(value) for _, value in output.headers])
-    return len(names) + values + len(output.key or b"") + len(output.value or b"")
+    size = len(output.key or b"") + len(output.value or b"")
+    for name, value in output.headers:
+        size += len(value) + (len(name) if name.isascii() else len(name.encode()))
+    return size
 
 
-def _trace(headers: Headers) -> dict[str, str]:
-    found = [value for name, value in headers if name == "ce_traceparent"]
-    if len(found) != 1 or not _TRACEPARENT.match(found[0] or b""):
-        return {}
-    return {"traceparent": found[0].decode()}
+def _require_room(type_: str, size: int) -> None:
+    if size > MAX_OUTPUT_BYTES:
+        raise OutputTooLarge(
+            f"an output of type {type_} would take {size} bytes, "
+            f"{MAX_OUTPUT_BYTES} are allowed: refuse the submission"
+        )
+
+
+@lru_cache(maxsize=64)
+def _deciding(stage: str, policy_version: str, decider_version: str) -> tuple[Header, ...]:
+    return (
+        ("ce_deciderversion", decider_version.encode()),
+        ("ce_policyversion", policy_version.encode()),
+        ("ce_source", f"/{stage}".encode()),
+    )
+
+
+@lru_cache(maxsize=64)
+def _typed(type_: str) -> tuple[Header, Header]:
+    return ("ce_dataschema", dataschema(type_).encode()), ("ce_type", type_.encode())
+
+
+def _trace(headers: Headers) -> Headers:
+    found = [one for one in headers if one[0] == "ce_traceparent"]
+    if len(found) != 1 or not _TRACEPARENT.match(found[0][1] or b""):
+        return ()
+    return (found[0],)
 
 
 def _kept(headers: Headers) -> Headers:

@@ -65,12 +65,12 @@ def duplicate(ref: SubmissionRef, original: bytes) -> Receipt:
     )
 
 
-def fitted(receipt: Receipt) -> tuple[Receipt, bytes]:
-    """The receipt with as many of its findings as fit, and its bytes."""
+def fitted(receipt: Receipt) -> bytes:
+    """The receipt's bytes, with as many of its findings as fit."""
     smaller = _smaller(receipt)
     while len(written := receipt.write()) > MAX_RECEIPT_BYTES:
         receipt = next(smaller)
-    return receipt, written
+    return written
 
 
 def _smaller(receipt: Receipt) -> Iterator[Receipt]:

@@ -8,7 +8,7 @@ sections 4, 7 and 10.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -23,6 +23,8 @@ __all__ = ["CODES", "Code", "in_force", "issue", "policy_faults", "refuses", "se
 
 _MAX_PATH: Final = 256
 _MAX_HINT: Final = 128
+_MADE: Final = 4096
+"""Findings that are kept: the same few occur in the same few places all the time."""
 
 CODES: Final[Mapping[str, Code]] = MappingProxyType(
     {code.code: code for code in (*MESSAGE_CODES, *LINE_CODES)}
@@ -74,17 +76,23 @@ def issue(
     hint: str | None = None,
 ) -> Issue:
     """One finding as a receipt holds it; `scope` defaults to the code's usual one."""
+    where = path if len(path) <= _MAX_PATH else ""
+    return _issue(code, severity(code, policy), scope or CODES[code].scopes[0], where, hint)
+
+
+@lru_cache(maxsize=_MADE)
+def _issue(code: str, grave: Severity, scope: Scope, path: str, hint: str | None) -> Issue:
     entry = CODES[code]
     return Issue(
         code=code,
-        severity=severity(code, policy),
-        scope=scope or entry.scopes[0],
+        severity=grave,
+        scope=scope,
         fault_class=entry.fault_class,
-        path=path if len(path) <= _MAX_PATH else "",
+        path=path,
         hint=(hint or entry.hint)[:_MAX_HINT],
     )
 
 
 def refuses(issues: tuple[Issue, ...]) -> bool:
     """Whether one of the findings is a refusal."""
-    return any(found.severity == "reject" for found in issues)
+    return bool(issues) and any(found.severity == "reject" for found in issues)

@@ -1,69 +1,130 @@
 """The normal form of a line: what its fact seals, and what its digest covers.
 
 Identifiers are written compactly, so that the same line has the same digest however a pharmacy
-punctuates them; one that fails its check (where policy lets it pass) stays as submitted.
+punctuates them; one that fails its check (where policy lets it pass) stays as submitted. A form is
+a JSON document with the members of `schemas.dispensation.LineContent` in their order, so its bytes
+and its RFC 8785 form both come straight from it: a body was validated when it was read.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
 
-from pydantic_core import from_json
+from pydantic_core import to_json
 from stdnum import ean
-from stdnum.exceptions import ValidationError
 
 from schemas.dispensation import (
     CorrectBody,
-    LineContent,
     MagistralPreparation,
     MedicinalProduct,
     Prescription,
     Product,
     RegisterBody,
-    RevocationContent,
     RevokeBody,
     SubmittedLine,
     UnregisteredProduct,
 )
-from schemas.identifiers import cnk, nihdi, rid
-from schemas.sealing import facts
+from schemas.identifiers import cnk, guid, nihdi, rid
+from schemas.model import Model
 from streams.quality import scans
+from streams.quality.scans import Scanned
+
+Document = dict[str, object]
+_NOTHING: Final = Scanned(None, None, None)
 
 
-def line_content(
-    pharmacy: str, body: RegisterBody | CorrectBody, line: SubmittedLine
-) -> LineContent:
-    """What the fact of a line seals; visit, DGUIDs and pharmacy number are valid already.
+class Delivered(Protocol):
+    """What rules compare of a line, be it of this submission or opened from the record."""
+
+    @property
+    def sguid(self) -> str:
+        """The visit."""
+        ...
+
+    @property
+    def delivered_at(self) -> datetime:
+        """When the visit took place."""
+        ...
+
+    @property
+    def product(self) -> Product:
+        """What was delivered or, with negative units, brought back."""
+        ...
+
+    @property
+    def units(self) -> int:
+        """How much of it."""
+        ...
+
+    @property
+    def returns(self) -> str | None:
+        """DGUID of the line that comes back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NormalLine:
+    """`Delivered`: a submitted line in its normal form; `written` is what its fact seals."""
+
+    sguid: str
+    delivered_at: datetime
+    product: Product
+    units: int
+    returns: str | None
+    document: Document = field(repr=False)
+    written: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NormalRevocation:
+    """A revocation in its normal form."""
+
+    document: Document = field(repr=False)
+    written: bytes = field(repr=False)
+
+
+def normal_line(pharmacy: str, body: RegisterBody | CorrectBody, line: SubmittedLine) -> NormalLine:
+    """The normal form of a line whose visit, DGUIDs and pharmacy number are valid.
 
     What a barcode says of the pack is taken where the line does not say it; the barcode itself,
     which names a single pack, is not kept.
     """
-    scanned = scans.read(line.scan) if line.scan is not None else None
-    gtin = line.gtin and (scans.gtin14(line.gtin) if ean.is_valid(line.gtin) else line.gtin)
-    expiry = scanned.expiry.isoformat() if scanned and scanned.expiry else None
-    return LineContent(
-        sguid=body.sguid,
-        pharmacy=pharmacy,
-        delivered_at=body.delivered_at,
-        product=_product(line.product),
-        units=line.units,
-        posology=line.posology,
-        prescription=_prescription(line.prescription),
-        returns=line.returns,
-        batch=line.batch or (scanned.batch if scanned else None),
-        expiry=line.expiry or expiry,
-        motivation=line.motivation,
-        regimen=line.regimen,
-        gtin=gtin or (scanned.gtin if scanned else None),
-    )
+    sguid, product = guid.compact(body.sguid), _product(line.product)
+    returns = None if line.returns is None else guid.compact(line.returns)
+    scanned = _NOTHING if line.scan is None else scans.read(line.scan) or _NOTHING
+    members: Document = {
+        "sguid": sguid,
+        "pharmacy": pharmacy,
+        "delivered_at": body.delivered_at.isoformat().replace("+00:00", "Z"),
+        "product": _product_members(product),
+        "units": line.units,
+        "posology": None if line.posology is None else {"text": line.posology.text},
+        "prescription": _prescription_members(line.prescription),
+        "returns": returns,
+        "batch": line.batch or scanned.batch,
+        "expiry": line.expiry or (scanned.expiry and scanned.expiry.isoformat()),
+        "motivation": line.motivation,
+        "regimen": None if line.regimen is None else _members(line.regimen),
+        "gtin": _gtin(line.gtin) or scanned.gtin,
+    }
+    document = {name: value for name, value in members.items() if value is not None}
+    moment = body.delivered_at
+    return NormalLine(sguid, moment, product, line.units, returns, document, to_json(document))
 
 
-def revocation_content(body: RevokeBody) -> RevocationContent:
+def normal_revocation(body: RevokeBody) -> NormalRevocation:
     """What the fact of a revocation seals."""
-    return RevocationContent(sguid=body.sguid, reason=body.reason)
+    document: Document = {"sguid": guid.compact(body.sguid)}
+    if body.reason is not None:
+        document["reason"] = body.reason
+    return NormalRevocation(document, to_json(document))
 
 
-def digest(subject_secret: bytes, written: bytes) -> str:
-    """The keyed digest of a normal form, by its bytes."""
-    return facts.line_digest(subject_secret, from_json(written))
+def same_product(one: Product, other: Product) -> bool:
+    """Whether two lines are of the same product, or of one described in the same way."""
+    if one.kind == "cnk" and other.kind == "cnk":
+        return one.cnk == other.cnk
+    return one == other
 
 
 def _product(product: Product) -> Product:
@@ -88,28 +149,31 @@ def _preparation(product: MagistralPreparation) -> MagistralPreparation:
     return product.model_copy(update={"compounds": compounds, "formula_cnk": formula})
 
 
-def _prescription(prescription: Prescription | None) -> Prescription | None:
-    if prescription is None:
-        return None
-    prescriber = _compact_or_none(nihdi.validate, prescription.prescriber)
-    number = _compact_or_none(rid.validate, prescription.rid)
-    if (prescriber, number) == (prescription.prescriber, prescription.rid):
-        return prescription
-    return Prescription(
-        prescriber=prescriber, rid=number, on_substance_name=prescription.on_substance_name
-    )
-
-
 def _code_or_none(written: str | None) -> str | None:
     return None if written is None else cnk.code(written) or written
 
 
-def _compact_or_none(validate: Callable[[str], str], number: str | None) -> str | None:
-    return None if number is None else _compact(validate, number)
+def _product_members(product: Product) -> Document:
+    if product.kind == "cnk":
+        return {"kind": "cnk", "cnk": product.cnk}
+    return _members(product)
 
 
-def _compact(validate: Callable[[str], str], number: str) -> str:
-    try:
-        return validate(number)
-    except ValidationError:
-        return number
+def _prescription_members(given: Prescription | None) -> Document | None:
+    if given is None:
+        return None
+    members: Document = {}
+    if given.prescriber is not None:
+        members["prescriber"] = nihdi.normal(given.prescriber) or given.prescriber
+    if given.rid is not None:
+        members["rid"] = rid.normal(given.rid) or given.rid
+    members["on_substance_name"] = given.on_substance_name
+    return members
+
+
+def _members(model: Model) -> Document:
+    return model.model_dump(mode="json", exclude_none=True)
+
+
+def _gtin(written: str | None) -> str | None:
+    return scans.gtin14(written) if written is not None and ean.is_valid(written) else written

@@ -196,9 +196,9 @@ def _notice(builder: OutputBuilder, notice: Notice) -> Output:
 
 
 def _receipt(submission: Submission, builder: OutputBuilder, receipt: Receipt) -> Output:
-    fitting, written = (receipt, receipt.write()) if receipt.original else answers.fitted(receipt)
+    written = receipt.write() if receipt.original else answers.fitted(receipt)
     topic = topics.DISPENSATION_RECEIPTS.name
-    return builder.event(topic, receipt_key(submission), RECEIPT, fitting, written=written)
+    return builder.event(topic, receipt_key(submission), RECEIPT, written)
 
 
 def _id_of(output: Output) -> str:

@@ -1,13 +1,14 @@
 """What deciding a batch needs from outside, as plain data: a shell fills it, `decide` reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from schemas.keyvault import DestroyedPeriod, PeriodSecret, SubjectSecret
 from schemas.policy import PolicyVersion, QualityPolicy
+from schemas.receipts import Issue
 from schemas.sealing import facts
-from schemas.sealing.facts import FactKeys
+from schemas.sealing.facts import FactKeys, RecordSealer
 from streams.quality.admission import Barred, Opened
 from streams.quality.inspection import Inspection
 from streams.quality.lifecycle import LineState
@@ -79,6 +80,7 @@ class Visit:
     subject: SubjectSecret
     active: frozenset[str]
     _keys: dict[tuple[str, int], FactKeys] = field(default_factory=dict, repr=False)
+    _sealers: dict[tuple[str, str, int], RecordSealer] = field(default_factory=dict, repr=False)
 
     def keys(self, period: PeriodSecret, version: int) -> FactKeys:
         """The keys of a version delivered in that period; lines of a visit mostly share them."""
@@ -88,7 +90,21 @@ class Visit:
             self._keys[wanted] = keys
         return self._keys[wanted]
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Codes found in the message as a whole, which lower the score of each line."""
-        return tuple(issue.code for issue in self.inspection.issues)
+    def sealer(self, type_: str, period: PeriodSecret, version: int) -> RecordSealer:
+        """What seals facts of that type and version for that period."""
+        wanted = (type_, period.period, version)
+        if wanted not in self._sealers:
+            self._sealers[wanted] = RecordSealer(
+                self.keys(period, version),
+                type_=type_,
+                pharmacy=self.pharmacy,
+                version=version,
+                subject=self.subject.subject,
+                generation=self.subject.generation,
+                period=period.period,
+            )
+        return self._sealers[wanted]
+
+    def warnings(self, issues: Iterable[Issue]) -> tuple[str, ...]:
+        """Codes that lower a line's score: of the message as a whole, then of the line."""
+        return tuple(dict.fromkeys([one.code for one in (*self.inspection.issues, *issues)]))

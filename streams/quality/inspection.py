@@ -4,10 +4,10 @@ JSON that parsers disagree about is refused before pydantic reads the same bytes
 members of the agreed form only, and no finding repeats a submitted value.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from pydantic import ValidationError
 
@@ -16,18 +16,20 @@ from schemas.dispensation import (
     MAX_LINES,
     MAX_SUBMISSION_BYTES,
     SUBMISSION_BODIES,
+    CorrectBody,
     MagistralPreparation,
     MedicinalProduct,
+    RegisterBody,
     RevokeBody,
     SubmissionBody,
     UnregisteredProduct,
 )
 from schemas.identifiers import cnk, guid
 from schemas.policy import PolicyVersion
-from schemas.receipts import Issue
+from schemas.receipts import Issue, Scope
 from schemas.sealing.pseudonym import subject_pseudonym
 from streams.quality import codes, rules
-from streams.quality.rules import Context, Known
+from streams.quality.rules import Context, Finding, Known
 
 MAX_MALFORMED: Final = 20
 """How many structural faults of one body are named."""
@@ -35,6 +37,8 @@ _UNION_MEMBER: Final = "product"
 _UNION_TAG: Final = "/kind"
 _ALL_FILTERED: Final = "ALL_LINES_FILTERED"
 _FILTERED: Final = "PRODUCT_FILTERED"
+_UNTIMELY: Final = frozenset({"DELIVERY_IN_FUTURE", "DELIVERY_TOO_OLD"})
+"""Without a delivery day that can be relied on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +113,11 @@ def inspect(
     limits, active = policy.quality, codes.in_force(policy)
     repeated = rules.repeated_lines(rules.lines_of(body))
     context = Context(body, limits, appended_at, repeated, known)
-    issues = tuple(
-        codes.issue(code, path, policy=limits, scope="message")
-        for rule in rules.message_rules(active)
-        for code, path in rule.find(context)
-        if code in active
-    )
+    findings = [one for rule in rules.message_rules(active) for one in rule.find(context)]
+    issues = _issues(context, active, findings, "message")
     found = {issue.code for issue in issues}
     moment = rules.delivered_at(body)
-    timely = moment is not None and not found & {"DELIVERY_IN_FUTURE", "DELIVERY_TOO_OLD"}
+    timely = moment is not None and found.isdisjoint(_UNTIMELY)
     day = brussels.day_of(moment) if moment is not None and timely else None
     inspected = _inspect_lines(Context(body, limits, appended_at, repeated, known, day), active)
     if inspected and all(_is_filtered(line) for line in inspected):
@@ -167,7 +167,8 @@ def _patient_faults(document: object, active: frozenset[str]) -> Iterator[Issue]
         yield codes.issue("PATIENT_MISSING", "/patient")
     first, lines = _number(patient), document.get("lines")
     for index, line in enumerate(lines if isinstance(lines, list) else ()):
-        own = _number(line.get("patient")) if isinstance(line, dict) else None
+        theirs = line.get("patient") if isinstance(line, dict) else None
+        own = None if theirs is None else _number(theirs)
         if own is not None and own != (first := first or own):
             yield codes.issue("MULTIPLE_PATIENTS", f"/lines/{index}/patient")
 
@@ -192,21 +193,33 @@ def _structural_issues(faults: list[tuple[tuple[int | str, ...], Any]]) -> tuple
 
 
 def _inspect_lines(context: Context, active: frozenset[str]) -> tuple[LineInspection, ...]:
-    if isinstance(context.body, RevokeBody):
-        return (_inspect_revocation(context.body),)
-    checks = rules.line_rules(active)
+    match context.body:
+        case RegisterBody() | CorrectBody():
+            checks = rules.line_rules(active)
+            lines: list[LineInspection] = []
+            for index, line in enumerate(context.body.lines):
+                findings = [one for rule in checks for one in rule.find(context, line, index)]
+                path = f"/lines/{index}"
+                issues = _issues(context, active, findings, "line", path) if findings else ()
+                lines.append(LineInspection(path, guid.normal(line.dguid), issues))
+            return tuple(lines)
+        case RevokeBody():
+            return (_inspect_revocation(context.body),)
+        case _:
+            assert_never(context.body)
+
+
+def _issues(
+    context: Context,
+    active: frozenset[str],
+    findings: Iterable[Finding],
+    scope: Scope,
+    at: str = "",
+) -> tuple[Issue, ...]:
     return tuple(
-        LineInspection(
-            path=f"/lines/{index}",
-            dguid=_guid(line.dguid),
-            issues=tuple(
-                codes.issue(code, f"/lines/{index}{path}", policy=context.policy, scope="line")
-                for rule in checks
-                for code, path in rule.find(context, line, index)
-                if code in active
-            ),
-        )
-        for index, line in enumerate(rules.lines_of(context.body))
+        codes.issue(code, at + path, policy=context.policy, scope=scope)
+        for code, path in findings
+        if code in active
     )
 
 
@@ -215,13 +228,9 @@ def _is_filtered(line: LineInspection) -> bool:
 
 
 def _inspect_revocation(body: RevokeBody) -> LineInspection:
-    dguid = _guid(body.dguid)
+    dguid = guid.normal(body.dguid)
     issues = () if dguid else (codes.issue("GUID_INVALID", "/dguid", scope="line"),)
     return LineInspection("", dguid, issues)
-
-
-def _guid(text: str) -> str | None:
-    return guid.compact(text) if guid.is_valid(text) else None
 
 
 def _written_codes(

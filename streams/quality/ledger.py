@@ -11,6 +11,7 @@ from schemas.dispensation import CORRECTED, REGISTERED, LineContent
 from schemas.keyvault import PeriodSecret
 from schemas.sealing import facts
 from streams.quality import state as states
+from streams.quality.content import Delivered
 from streams.quality.gathered import Visit
 from streams.quality.lifecycle import LineState
 from streams.quality.state import Held, QualityState
@@ -22,7 +23,8 @@ class Ledger:
 
     visit: Visit
     state: QualityState
-    _entered: dict[str, tuple[LineState, LineContent]] = field(default_factory=dict)
+    _entered: dict[str, tuple[LineState, Delivered]] = field(default_factory=dict)
+    _listed: tuple[Held, ...] | None = None
 
     def line(self, dguid: str) -> LineState | None:
         """Where a line stands."""
@@ -30,32 +32,35 @@ class Ledger:
             return self._entered[dguid][0]
         return states.line_of(self.state, self.visit.pharmacy, dguid)
 
-    def enter(self, dguid: str, line: LineState, content: LineContent) -> None:
+    def enter(self, dguid: str, line: LineState, content: Delivered) -> None:
         """Take in a line of the submission that enters the record."""
         self._entered[dguid] = (line, content)
 
-    def content(self, dguid: str) -> LineContent | None:
+    def content(self, dguid: str) -> Delivered | None:
         """What a line of the visit's patient says; None if it was revoked or its keys are gone."""
         if dguid in self._entered:
             return self._entered[dguid][1]
         line = states.line_of(self.state, self.visit.pharmacy, dguid)
         return None if line is None else self._open(dguid, line)
 
-    def others(self, dguid: str, period: str | None = None) -> Iterator[LineContent]:
+    def others(self, dguid: str, period: str | None = None) -> Iterator[Delivered]:
         """What the patient's other lines that stand say; those of one period, if it is named."""
         for held in self._held():
-            if held.dguid != dguid and period in {None, held.period}:
+            other = held.dguid not in self._entered and held.dguid != dguid
+            if other and (period is None or held.period == period):
                 content = self.content(held.dguid)
                 if content is not None:
                     yield content
+        for named, (line, content) in self._entered.items():
+            if named != dguid and (period is None or line.period == period):
+                yield content
 
-    def _held(self) -> Iterator[Held]:
-        visit = self.visit
-        for held in states.held_by(self.state, visit.pharmacy, visit.subject.subject):
-            if held.dguid not in self._entered:
-                yield held
-        for dguid, (line, _) in self._entered.items():
-            yield Held(dguid, line.period, 0)
+    def _held(self) -> tuple[Held, ...]:
+        """The patient's lines before this submission."""
+        if self._listed is None:
+            visit = self.visit
+            self._listed = states.held_by(self.state, visit.pharmacy, visit.subject.subject)
+        return self._listed
 
     def _open(self, dguid: str, line: LineState) -> LineContent | None:
         subject = self.visit.subject

@@ -4,31 +4,29 @@ Lines are decided one after the other, so a line may return or repeat an earlier
 submission. Everything found in a line is reported at once.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
+
+from pydantic_core import to_json
 
 from schemas.dispensation import (
     CORRECTED,
     REGISTERED,
     REVOKED,
     CorrectBody,
-    CorrectedFact,
     CorrectedLine,
-    LineContent,
     RegisterBody,
-    RegisteredFact,
-    RevocationContent,
     RevokeBody,
-    RevokedFact,
     SubmittedLine,
-    Supersedes,
 )
 from schemas.identifiers import guid
 from schemas.keyvault import PeriodSecret
 from schemas.receipts import Issue, LineOutcome, LineResult
 from schemas.sealing import facts
 from streams.quality import codes, content, lifecycle, returns, rules
+from streams.quality.content import NormalLine, NormalRevocation
 from streams.quality.gathered import Visit
 from streams.quality.inspection import Inspection, LineInspection
 from streams.quality.ledger import Ledger
@@ -41,6 +39,7 @@ from streams.quality.lifecycle import (
     Refused,
     Register,
     Revoke,
+    Status,
 )
 from streams.quality.returns import Bringing, ReturnFault
 from streams.quality.state import QualityState
@@ -64,9 +63,7 @@ class Entry:
     replaced: LineState | None
     period: PeriodSecret
     digest: str
-    content: LineContent | RevocationContent
-    written: bytes = field(repr=False)
-    """The content's bytes, which are sealed."""
+    form: NormalLine | NormalRevocation
     warnings: tuple[str, ...]
     score: int
     """Unused by a revocation, which states none."""
@@ -80,9 +77,6 @@ class DecidedLine:
     entry: Entry | None = None
 
 
-Fact = RegisteredFact | CorrectedFact | RevokedFact
-
-
 def rejected(inspection: Inspection) -> tuple[DecidedLine, ...]:
     """The lines of a message that is refused as a whole."""
     return tuple(_refused(line, line.issues) for line in inspection.lines)
@@ -91,35 +85,33 @@ def rejected(inspection: Inspection) -> tuple[DecidedLine, ...]:
 def decide(visit: Visit, state: QualityState) -> tuple[DecidedLine, ...]:
     """Every line of a submission whose message is in order."""
     body, ledger = visit.inspection.body, Ledger(visit, state)
-    if isinstance(body, RevokeBody):
-        return (_decide_revocation(ledger, body),)
-    if body is None:
-        return ()
-    decided: list[DecidedLine] = []
+    match body:
+        case RegisterBody() | CorrectBody():
+            return tuple(_decide_lines(ledger, body))
+        case RevokeBody():
+            return (_decide_revocation(ledger, body),)
+        case None:
+            return ()
+        case _:
+            assert_never(body)
+
+
+def fact(visit: Visit, entry: Entry, ce_id: str) -> tuple[str, bytes]:
+    """The event type and the bytes of the sealed fact of a line."""
+    type_ = _fact_type(entry)
+    sealer = visit.sealer(type_, entry.period, entry.version)
+    sealed = sealer.seal(ce_id, entry.dguid, entry.form.written)
+    return type_, to_json(_fact(visit, entry, sealed))
+
+
+def _decide_lines(ledger: Ledger, body: RegisterBody | CorrectBody) -> Iterator[DecidedLine]:
+    visit = ledger.visit
     for line, inspected in zip(body.lines, visit.inspection.lines, strict=True):
         one = _decide_line(ledger, body, line, inspected)
-        decided.append(one)
-        if one.entry is not None and isinstance(one.entry.content, LineContent):
-            ledger.enter(one.entry.dguid, _as_state(visit, one.entry), one.entry.content)
-    return tuple(decided)
-
-
-def fact(visit: Visit, entry: Entry, ce_id: str) -> tuple[str, Fact]:
-    """The event type and the sealed fact of a line."""
-    type_ = _fact_type(entry)
-    secret, period = visit.subject, entry.period
-    associated = facts.record_associated_data(
-        type_=type_,
-        pharmacy=visit.pharmacy,
-        dguid=entry.dguid,
-        version=entry.version,
-        subject=secret.subject,
-        generation=secret.generation,
-        period=period.period,
-    )
-    keys = visit.keys(period, entry.version)
-    sealed = facts.seal(keys, ce_id, associated, entry.written)
-    return type_, _fact(visit, entry, sealed)
+        entry = one.entry
+        if entry is not None and isinstance(entry.form, NormalLine):
+            ledger.enter(entry.dguid, _as_state(visit, entry), entry.form)
+        yield one
 
 
 def _decide_line(
@@ -132,10 +124,9 @@ def _decide_line(
     static = {issue.code for issue in inspected.issues if issue.severity == "reject"}
     if inspected.dguid is None or "DGUID_REPEATED" in static:
         return _refused(inspected, inspected.issues)
-    made = None if static else content.line_content(visit.pharmacy, body, line)
-    written = made.write() if made else b""
+    made = None if static else content.normal_line(visit.pharmacy, body, line)
     # A line that fails a rule equals no recorded one; the empty digest is no line's.
-    digest = content.digest(visit.subject.secret, written) if made else ""
+    digest = facts.line_digest(visit.subject.secret, made.document) if made else ""
     decision = _lifecycle(ledger, line, digest, inspected.dguid)
     if isinstance(decision, Duplicate):
         return _duplicate(inspected, decision.current)
@@ -153,7 +144,7 @@ def _decide_line(
         and _is_repeated(ledger, made, inspected.dguid, period)
     ):
         issues.append(_issue(visit, "PRODUCT_REPEATED", f"{inspected.path}/product"))
-    if len(written) > MAX_CONTENT_BYTES:
+    if made and len(made.written) > MAX_CONTENT_BYTES:
         issues.append(codes.issue("SUBMISSION_TOO_LARGE", inspected.path, scope="line"))
     found = tuple(issues)
     if (
@@ -163,9 +154,7 @@ def _decide_line(
         or not isinstance(period, PeriodSecret)
     ):
         return _refused(inspected, found, decision)
-    return _recorded(
-        visit, inspected, found, decision, made=made, written=written, digest=digest, period=period
-    )
+    return _recorded(visit, inspected, found, decision, form=made, digest=digest, period=period)
 
 
 def _lifecycle(ledger: Ledger, line: SubmittedLine, digest: str, dguid: str) -> lifecycle.Decision:
@@ -176,7 +165,7 @@ def _lifecycle(ledger: Ledger, line: SubmittedLine, digest: str, dguid: str) -> 
 
 
 def _return_issues(
-    ledger: Ledger, line: SubmittedLine, inspected: LineInspection, made: LineContent | None
+    ledger: Ledger, line: SubmittedLine, inspected: LineInspection, made: NormalLine | None
 ) -> list[Issue]:
     """What is wrong with a return beside its own form."""
     if line.returns is None:
@@ -210,13 +199,15 @@ def _shrunk(ledger: Ledger, line: SubmittedLine, inspected: LineInspection) -> l
     return [codes.issue("RETURN_TOO_MANY", f"{inspected.path}/units")]
 
 
-def _is_repeated(ledger: Ledger, made: LineContent, dguid: str, period: PeriodSecret) -> bool:
+def _is_repeated(ledger: Ledger, made: NormalLine, dguid: str, period: PeriodSecret) -> bool:
     """Whether the product was delivered to the patient in the same minute by another line."""
     if made.units <= 0 or "PRODUCT_REPEATED" not in ledger.visit.active:
         return False
     minute = _minute(made.delivered_at)
     return any(
-        other.units > 0 and _minute(other.delivered_at) == minute and other.product == made.product
+        other.units > 0
+        and content.same_product(other.product, made.product)
+        and _minute(other.delivered_at) == minute
         for other in ledger.others(dguid, period.period)
     )
 
@@ -256,13 +247,10 @@ def _revoked(
     if "VISIT_MISMATCH" in visit.active and not _of_visit(ledger, inspected, body):
         stranger = Refused("VISIT_MISMATCH", replaced.version)
         return _refused(inspected, (_lifecycle_issue(stranger, inspected),), stranger)
-    made = content.revocation_content(body)
-    written = made.write()
-    digest = content.digest(visit.subject.secret, written)
+    made = content.normal_revocation(body)
+    digest = facts.line_digest(visit.subject.secret, made.document)
     found = inspected.issues
-    return _recorded(
-        visit, inspected, found, decision, made=made, written=written, digest=digest, period=period
-    )
+    return _recorded(visit, inspected, found, decision, form=made, digest=digest, period=period)
 
 
 def _of_visit(ledger: Ledger, inspected: LineInspection, body: RevokeBody) -> bool:
@@ -276,13 +264,12 @@ def _recorded(
     issues: tuple[Issue, ...],
     decision: Record,
     *,
-    made: LineContent | RevocationContent,
-    written: bytes,
+    form: NormalLine | NormalRevocation,
     digest: str,
     period: PeriodSecret,
 ) -> DecidedLine:
     dguid = inspected.dguid or ""
-    warnings = tuple(dict.fromkeys((*visit.warnings, *(issue.code for issue in issues))))
+    warnings = visit.warnings(issues)
     score = rules.score(warnings, visit.prepared.limits)
     return DecidedLine(
         LineOutcome(
@@ -290,20 +277,10 @@ def _recorded(
             dguid=dguid,
             outcome="recorded",
             version=decision.version,
-            score=score if isinstance(made, LineContent) else None,
+            score=score if isinstance(form, NormalLine) else None,
             issues=issues,
         ),
-        Entry(
-            dguid,
-            decision.version,
-            decision.replaced,
-            period,
-            digest,
-            made,
-            written,
-            warnings,
-            score,
-        ),
+        Entry(dguid, decision.version, decision.replaced, period, digest, form, warnings, score),
     )
 
 
@@ -368,13 +345,14 @@ def _lifecycle_issue(decision: Refused, inspected: LineInspection) -> Issue:
 
 
 def _fact_type(entry: Entry) -> str:
-    if isinstance(entry.content, RevocationContent):
+    if isinstance(entry.form, NormalRevocation):
         return REVOKED
     return CORRECTED if entry.replaced else REGISTERED
 
 
-def _fact(visit: Visit, entry: Entry, sealed: str) -> Fact:
-    common: dict[str, Any] = {
+def _fact(visit: Visit, entry: Entry, sealed: str) -> dict[str, object]:
+    """The members of `RegisteredFact`, `CorrectedFact` or `RevokedFact`, in their order."""
+    members: dict[str, object] = {
         "pharmacy": visit.pharmacy,
         "dguid": entry.dguid,
         "version": entry.version,
@@ -384,23 +362,33 @@ def _fact(visit: Visit, entry: Entry, sealed: str) -> Fact:
         "digest": entry.digest,
         "sealed": sealed,
     }
-    if entry.replaced is None:
-        return RegisteredFact(**common, score=entry.score, warnings=entry.warnings)
-    common["supersedes"] = _supersedes(visit, entry.replaced)
-    if isinstance(entry.content, RevocationContent):
-        return RevokedFact(**common)
-    return CorrectedFact(**common, score=entry.score, warnings=entry.warnings)
+    members["status"] = _status(entry)
+    if isinstance(entry.form, NormalLine):
+        members |= {"score": entry.score, "warnings": entry.warnings}
+    if entry.replaced is not None:
+        members["supersedes"] = _supersedes(visit, entry.replaced)
+    return members
 
 
-def _supersedes(visit: Visit, replaced: LineState) -> Supersedes:
+def _supersedes(visit: Visit, replaced: LineState) -> dict[str, object]:
     day = visit.gathered.periods[replaced.period].day
-    return Supersedes(version=replaced.version, month=f"{day:%Y-%m}", subject=replaced.subject)
+    return {
+        "version": replaced.version,
+        "month": f"{day:%Y-%m}",
+        "subject": replaced.subject,
+    }
+
+
+def _status(entry: Entry) -> Status:
+    if isinstance(entry.form, NormalRevocation):
+        return "revoked"
+    return "corrected" if entry.replaced else "registered"
 
 
 def _as_state(visit: Visit, entry: Entry) -> LineState:
     return LineState(
         version=entry.version,
-        status="corrected" if entry.replaced else "registered",
+        status=_status(entry),
         subject=visit.subject.subject,
         generation=visit.subject.generation,
         period=entry.period.period,

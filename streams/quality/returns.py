@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.dispensation import LineContent, MedicinalProduct, Product
+from schemas.dispensation import MedicinalProduct, Product
 from schemas.identifiers import guid
+from streams.quality.content import Delivered
 
 ReturnFault = Literal[
     "RETURN_INVALID", "RETURN_PRODUCT_DIFFERS", "RETURN_TOO_MANY", "RETURN_NOT_COMPARED"
@@ -27,7 +28,7 @@ class Bringing:
 
 
 def faults(
-    bringing: Bringing, named: LineContent | None, others: Iterable[LineContent]
+    bringing: Bringing, named: Delivered | None, others: Iterable[Delivered]
 ) -> tuple[ReturnFault, ...]:
     """What is wrong with a return of a line that stands for the same patient.
 
@@ -47,7 +48,7 @@ def faults(
     return found
 
 
-def brought_back(dguid: str, lines: Iterable[LineContent]) -> int:
+def brought_back(dguid: str, lines: Iterable[Delivered]) -> int:
     """How many units of a line these lines return."""
     return -sum(
         line.units

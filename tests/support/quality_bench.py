@@ -15,7 +15,7 @@ from infra.catalogue.memory import MemoryCatalogue
 from infra.keys.memory import MemoryVault
 from projections.folds import publishers
 from projections.folds.publishers import PublisherEntry, SessionEntry
-from schemas import topics
+from schemas import events, topics
 from schemas.catalogue import CatalogueEntry
 from schemas.dispensation import (
     CORRECT,
@@ -320,5 +320,16 @@ def check_outputs(submission: Submission, outputs: tuple[Output, ...]) -> None:
     dead = [one for one in outputs if one.topic == topics.DISPENSATION_DEADLETTER.name]
     assert len(dead) == int(receipt.dead_letter)
     ids = [dict(one.headers)["ce_id"].decode() for one in outputs if one not in dead]
+    for one in outputs:
+        if one not in dead:
+            check_value(one)
     recorded = [one for one in outputs if one.topic == topics.DISPENSATION_RECORDED.name]
     assert list(receipt.facts) == ids[: len(recorded)]
+
+
+def check_value(output: Output) -> None:
+    """An output is exactly what the model of its type writes, which forbids all else."""
+    named = dict(output.headers)
+    model = events.by_topic()[output.topic][named["ce_type"].decode()]
+    written = model.model_validate_json(output.value or b"").write()
+    assert written == output.value

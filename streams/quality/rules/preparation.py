@@ -20,7 +20,7 @@ _AS_NEEDED: Final = frozenset({"qs", "q.s.", "q.s", "q. s."})
 def preparation(context: Context, line: SubmittedLine, _index: int) -> Findings:
     """Everything about a preparation but the filter."""
     product = line.product
-    if not isinstance(product, MagistralPreparation):
+    if product.kind != "magistral":
         return ()
     found = _form(product)
     if product.compounds:

@@ -41,9 +41,12 @@ def product_code(context: Context, line: SubmittedLine, _index: int) -> Findings
 def entry(context: Context, written: str) -> CatalogueEntry | None:
     """What the catalogue says of a code on the delivery day, or else last said of it."""
     code = cnk.code(written)
-    periods = context.known.get(code, ()) if context.known is not None and code else ()
-    found = as_of(periods, context.day) if context.day is not None else None
-    return periods[-1] if found is None and periods else found
+    if context.known is None or code is None:
+        return None
+    periods = context.known.get(code, ())
+    if len(periods) > 1 and context.day is not None:
+        return as_of(periods, context.day) or periods[-1]
+    return periods[-1] if periods else None
 
 
 def is_known(context: Context, written: str) -> bool:

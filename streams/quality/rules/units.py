@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from schemas.dispensation import MedicinalProduct, SubmittedLine
+from schemas.dispensation import SubmittedLine
 from schemas.identifiers import cnk, guid
 from streams.quality.rules.base import Context, Findings, LineRule
 from streams.quality.rules.product import entry
@@ -13,10 +13,10 @@ def units(context: Context, line: SubmittedLine, _index: int) -> Findings:
     if line.units == 0:
         return (("UNITS_ZERO", "/units"),)
     limit = context.policy.units_max
-    if isinstance(line.product, MedicinalProduct):
-        known = entry(context, line.product.cnk)
-        code = cnk.code(line.product.cnk) or ""
-        limit = context.policy.units_limit(code, known.atc if known else "")
+    product = line.product
+    if product.kind == "cnk":
+        known = entry(context, product.cnk)
+        limit = context.policy.units_limit(cnk.code(product.cnk) or "", known.atc if known else "")
     return (("UNITS_IMPLAUSIBLE", "/units"),) if abs(line.units) > limit else ()
 
 

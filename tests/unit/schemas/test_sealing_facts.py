@@ -11,6 +11,7 @@ from schemas.sealing import SealBroken, b64decode, b64encode
 from schemas.sealing.facts import (
     AccessLabel,
     FactKeys,
+    RecordSealer,
     access_associated_data,
     access_keys,
     blind_index,
@@ -58,6 +59,17 @@ def test_a_fact_opens_as_it_was_sealed() -> None:
 
 def test_sealing_a_fact_again_gives_the_same_bytes() -> None:
     assert seal(record_keys(SUBJECT, PERIOD, 1), "quality/0/1/0", BOUND, CONTENT) == SEALED
+
+
+@given(names, st.binary(), st.lists(names, min_size=1))
+def test_lines_that_share_a_sealer_are_sealed_as_each_by_itself(
+    ce_id: str, content: bytes, dguids: list[str]
+) -> None:
+    shared = {name: value for name, value in ATTRIBUTES.items() if name != "dguid"}
+    sealer = RecordSealer(KEYS, **shared)
+    for dguid in dguids:
+        bound = record_associated_data(**{**ATTRIBUTES, "dguid": dguid})
+        assert sealer.seal(ce_id, dguid, content) == seal(KEYS, ce_id, bound, content)
 
 
 @given(secrets, secrets, names, st.binary(), st.binary(min_size=1))
