@@ -317,6 +317,16 @@ class PartitionReader:
         Raises:
             PositionLost: an offset to read is not in the log.
         """
+        found = await self.poll_raw(max_records=max_records, timeout=timeout)
+        return {one: [to_record(raw) for raw in records] for one, records in found.items()}
+
+    async def poll_raw(
+        self,
+        *,
+        max_records: int = 1000,
+        timeout: float = 1.0,  # noqa: ASYNC109 - a limit to waiting, no error
+    ) -> dict[Partition, list[Any]]:
+        """As `poll`, with aiokafka's own records: making ours is a tenth of reading a log."""
         clock = asyncio.get_running_loop().time
         until = clock() + timeout
         before = await self.positions()
@@ -325,10 +335,7 @@ class PartitionReader:
             with translated(self._settings):
                 found = await self._client.getmany(timeout_ms=wait, max_records=max_records)
             if found or clock() >= until or await self.positions() != before:
-                return {
-                    Partition(*one): [to_record(raw) for raw in records]
-                    for one, records in found.items()
-                }
+                return {Partition(*one): records for one, records in found.items()}
 
     async def position(self, partition: Partition) -> int:
         """Offset of the next record to read: everything before it was passed, markers too."""

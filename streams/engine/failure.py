@@ -19,7 +19,7 @@ from streams.engine.tables import Distrust, StateUnreadable
 EXIT_CODE: Final = 70
 """Exit code of a process that ends with `FatalStageError` (EX_SOFTWARE of sysexits)."""
 FIRST_PAUSE_SECONDS: Final = 0.2
-LONGEST_PAUSE_SECONDS: Final = 20.0
+LONGEST_PAUSE_SECONDS: Final = 10.0
 
 
 class FatalStageError(InfrastructureError):

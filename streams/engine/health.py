@@ -51,7 +51,13 @@ class Health:
         """Notes a state; `since` stays while state and reason do."""
         known = self._partitions.get(partition)
         if known is None or (known.state, known.reason) != (state, reason):
-            self._partitions[partition] = PartitionHealth(state, datetime.now(UTC), reason)
+            self._show_running(partition)
+            since = datetime.now(UTC)
+            self._partitions[partition] = PartitionHealth(state, since, reason)
+            if state == "failing":
+                metrics.PAUSED_SINCE.labels(self.stage, str(partition), reason or "").set(
+                    since.timestamp()
+                )
             self._count()
 
     def failing(self, partition: int) -> bool:
@@ -61,6 +67,7 @@ class Health:
 
     def remove(self, partition: int) -> None:
         """The partition went to another process."""
+        self._show_running(partition)
         self._partitions.pop(partition, None)
         self._count()
 
@@ -79,6 +86,11 @@ class Health:
                 for number, one in sorted(self._partitions.items())
             },
         }
+
+    def _show_running(self, partition: int) -> None:
+        known = self._partitions.get(partition)
+        if known is not None and known.state == "failing":
+            metrics.PAUSED_SINCE.remove(self.stage, str(partition), known.reason or "")
 
     def _count(self) -> None:
         states = [one.state for one in self._partitions.values()]

@@ -20,9 +20,15 @@ REREAD: Final = Counter(
 OUTPUTS: Final = Counter("dpp_stage_outputs", "Outputs committed, by topic", ("stage", "topic"))
 PHASE_SECONDS: Final = Histogram(
     "dpp_stage_phase_seconds",
-    "Seconds of a batch by phase: gather, decide, write, keep",
+    "Seconds of a batch by phase: gather, decide, wait (for the commit before), keep",
     ("stage", "phase"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+)
+TRANSACTION_SECONDS: Final = Histogram(
+    "dpp_stage_transaction_seconds",
+    "Seconds from the start of a transaction until the broker has committed it",
+    ("stage",),
+    buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0),
 )
 BATCH_RECORDS: Final = Histogram(
     "dpp_stage_batch_records",
@@ -62,6 +68,11 @@ FAILURES: Final = Counter(
 )
 PARTITIONS: Final = Gauge(
     "dpp_stage_partitions", "Assigned partitions by state", ("stage", "state")
+)
+PAUSED_SINCE: Final = Gauge(
+    "dpp_stage_paused_since_seconds",
+    "When a partition was paused, in seconds since 1970, by the type of error it waits out",
+    ("stage", "partition", "error"),
 )
 RETENTION_LOSSES: Final = Counter(
     "dpp_stage_retention_losses",

@@ -26,7 +26,8 @@ _EVENT_HEADERS: Final = ("ce_sourceoffset", "ce_sourceordinal")
 _LETTER_HEADERS: Final = (deadletter.SOURCE_OFFSET, deadletter.SOURCE_ORDINAL)
 _MAX_OWN_HEADERS: Final = 1024
 """More than the headers of an event take, all of which are of our own making."""
-_NUMBER: Final = re.compile(rb"(0|[1-9][0-9]{0,18})\Z")
+_DIGITS: Final = 19
+_ZERO: Final = ord("0")
 
 
 class OutputTooLarge(Exception):
@@ -63,7 +64,10 @@ def last_receipt_position(receipts: Iterable[Headers]) -> int:
 
 
 def _number(value: bytes | None) -> int | None:
-    return int(value) if value is not None and _NUMBER.match(value) else None
+    """A decimal number of at most 19 digits as we write it: ASCII digits, no leading zero."""
+    if value is None or not value.isdigit() or len(value) > _DIGITS:
+        return None
+    return int(value) if value[0] != _ZERO or len(value) == 1 else None
 
 
 def _repeated(headers: Headers, *names: str) -> bool:

@@ -367,7 +367,8 @@ class PartitionWorker(Generic[State, Gathered]):
 
     async def _write(self, live: _Live[State], made: _Transaction) -> None:
         """Begins to commit, once everything before is committed."""
-        await self._committed(live)
+        with metrics.PHASE_SECONDS.labels(self._stage.name, "wait").time():
+            await self._committed(live)
         live.store.tables.seal()
         live.writing = asyncio.create_task(
             self._commit(live, made, live.position), name=f"commit {self._name}"
@@ -376,7 +377,7 @@ class PartitionWorker(Generic[State, Gathered]):
     async def _commit(self, live: _Live[State], made: _Transaction, position: int) -> None:
         name = self._stage.name
         outputs = made.outputs
-        with metrics.PHASE_SECONDS.labels(name, "write").time():
+        with metrics.TRANSACTION_SECONDS.labels(name).time():
             written = await live.writer.write(self.partition, outputs)
         live.expected = position + 1
         self._failures = 0

@@ -6,7 +6,7 @@ to be let go at once: whatever it left open is ended by the next writer of the s
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import zip_longest
 from typing import Any, Final, Self
@@ -21,8 +21,13 @@ from streams.engine.stage import Output
 
 log = logging.getLogger(__name__)
 
+Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 OPEN_SECONDS: Final = 15.0
-TRANSACTION_SECONDS: Final = 30.0
+TRANSACTION_SECONDS: Final = 15.0
+"""How long a write may take before the partition is restored and the write repeated."""
+ABANDONED_SECONDS: Final = 20
+"""After which the broker itself ends a transaction that nobody ends: its process is gone and no
+other has taken the partition. Until then readers see nothing that follows in that partition."""
 CLOSE_SECONDS: Final = 2.0
 BATCH_BYTES: Final = 768 * 1024
 """Of a batch before compression: below the broker's limit even if nothing compresses."""
@@ -59,6 +64,7 @@ class PartitionWriter:
         Raises:
             BrokerUnavailable, BrokerRefused: try again.
         """
+        silence_echoes(asyncio.get_running_loop())
         client = AIOKafkaProducer(
             **connection_options(settings),
             acks="all",
@@ -66,7 +72,7 @@ class PartitionWriter:
             linger_ms=0,
             max_batch_size=BATCH_BYTES,
             transactional_id=transactional_id,
-            transaction_timeout_ms=60_000,
+            transaction_timeout_ms=ABANDONED_SECONDS * 1_000,
             request_timeout_ms=10_000,
         )
         writer = cls(client, transactional_id)
@@ -133,6 +139,38 @@ class PartitionWriter:
             sender.cancel()
         with suppress(KafkaError, OSError):
             await self._client.client.close()
+
+
+class _Echoes:
+    """An exception handler of a loop that passes on everything but what a dead client repeats."""
+
+    def __init__(self, before: Handler | None) -> None:
+        self._before = before
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error, future = context.get("exception"), context.get("future")
+        if isinstance(error, KafkaError) and _is_plain(future):
+            log.debug("a client that was given up repeats its end: %s", type(error).__name__)
+        elif self._before is not None:
+            self._before(loop, context)
+        else:
+            loop.default_exception_handler(context)
+
+
+def _is_plain(future: object) -> bool:
+    return isinstance(future, asyncio.Future) and not isinstance(future, asyncio.Task)
+
+
+def silence_echoes(loop: asyncio.AbstractEventLoop) -> None:
+    """Keeps asyncio from reporting futures of a dead client, for the life of the loop.
+
+    When aiokafka's sender ends by an error it puts that error into every future that it has made,
+    also into those that nobody was waiting for. The write has raised it already; asyncio would tell
+    it again with a traceback whenever one of them is thrown away, after the one clear last message.
+    """
+    before = loop.get_exception_handler()
+    if not isinstance(before, _Echoes):
+        loop.set_exception_handler(_Echoes(before))
 
 
 def pack(client: Any, outputs: Sequence[Output]) -> list[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Generic, Self
 
-from infra.kafka import BrokerUnavailable, Partition, PartitionReader, Record, reader
+from infra.kafka import BrokerUnavailable, Partition, PartitionReader, reader
 from infra.settings import Settings
 from streams.engine.failure import StoreDistrusted, StoreStalled, StoreUnavailable
 from streams.engine.outputs import SourcePosition, source_position
@@ -33,21 +33,23 @@ STALL_SECONDS: Final = 0.05
 STALLS: Final = 200
 
 
+_Queue = deque[tuple[SourcePosition, Recorded]]
+
+
 class Merge:
     """Merges the output topics of one partition in the order in which they were decided."""
 
     def __init__(self, topics: Sequence[str], receipts: str, passed: int = -1) -> None:
         """`passed`: everything up to this source offset was seen before."""
         self._receipts = receipts
-        self._waiting: dict[str, deque[tuple[SourcePosition, Recorded]]] = {
-            topic: deque() for topic in topics
-        }
+        self._waiting: dict[str, _Queue] = {topic: deque() for topic in topics}
         nothing_of_the_next = SourcePosition(passed + 1, -1)
         self._passed: dict[str, SourcePosition] = dict.fromkeys(topics, nothing_of_the_next)
         self._seen: dict[str, dict[SourcePosition, Recorded]] = {topic: {} for topic in topics}
         self._finished: set[str] = set()
         self._group: list[Recorded] = []
         self._group_offset = -1
+        self._group_is_whole = False
         self.position = passed
         """Source offset of the last receipt that `ready` has gone past; -1 before the first."""
         self.doubled = 0
@@ -85,14 +87,15 @@ class Merge:
 
     def ready(self) -> Iterator[Recorded]:
         """Everything that can be ordered by now."""
-        while (topic := self._next_topic()) is not None:
-            place, record = self._waiting[topic].popleft()
+        while (queue := self._next()) is not None:
+            place, record = queue.popleft()
             if place.offset != self._group_offset:
                 yield from self._flush()
                 self._group_offset = place.offset
             self._group.append(record)
+            self._group_is_whole |= record.topic == self._receipts
         if len(self._finished) == len(self._waiting):
-            if self._group and not self._has_receipt():
+            if not self._group_is_whole:
                 self.torn += len(self._group)
                 self._group.clear()
             yield from self._flush()
@@ -104,18 +107,23 @@ class Merge:
             for old in list(islice(seen, COMPARED)):
                 del seen[old]
 
-    def _next_topic(self) -> str | None:
-        heads = {topic: queue[0][0] for topic, queue in self._waiting.items() if queue}
-        return min(heads, key=lambda topic: heads[topic]) if heads and not self.missing() else None
-
-    def _has_receipt(self) -> bool:
-        return any(record.topic == self._receipts for record in self._group)
+    def _next(self) -> "_Queue | None":
+        """Where the next record stands; None while some topic's next one is not known."""
+        found: _Queue | None = None
+        for topic, queue in self._waiting.items():
+            if queue:
+                if found is None or queue[0][0] < found[0][0]:
+                    found = queue
+            elif topic not in self._finished:
+                return None
+        return found
 
     def _flush(self) -> Iterator[Recorded]:
-        if self._has_receipt():
+        if self._group_is_whole:
             self.position = self._group_offset
         yield from self._group
         self._group.clear()
+        self._group_is_whole = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +213,15 @@ class Folding(Generic[State, Gathered]):
         """Writes what was folded to the store."""
         if self._unkept:
             marks = {topic: mark_of(one) for topic, one in self._last.items()}
-            await keep_store(self._store, self.merge.position, marks)
+            # A restore writes much at once; what is old is looked for when the partition runs.
+            await keep_store(self._store, self.merge.position, marks, sweep=False)
             self._unkept = 0
             self._last.clear()
 
 
-async def keep_store(store: Store, source: int, marks: dict[str, Mark]) -> None:
+async def keep_store(
+    store: Store, source: int, marks: dict[str, Mark], *, sweep: bool = True
+) -> None:
     """Writes state and position, waiting while the store is behind with its own writes.
 
     Raises:
@@ -220,7 +231,7 @@ async def keep_store(store: Store, source: int, marks: dict[str, Mark]) -> None:
     position = Position(source, tuple(sorted(marks.items())))
     for _ in range(STALLS):
         try:
-            store.keep(position)
+            store.keep(position, sweep=sweep)
         except StoreStalled:
             await asyncio.sleep(STALL_SECONDS)
         else:
@@ -275,29 +286,26 @@ class _Source:
                 raise StoreDistrusted("foreign")
             merge.finish(self._one.topic)
             return
-        found = (await self._reading.poll(max_records=POLL_RECORDS)).get(self._one, [])
+        # aiokafka's records have all that ours have.
+        found: list[Recorded] = (await self._reading.poll_raw(max_records=POLL_RECORDS)).get(
+            self._one, []
+        )
         for record in found:
             if record.offset < self._end:
                 if self._mark is not None:
                     self._check(record, self._mark)
                 else:
-                    merge.add(_recorded(record))
+                    merge.add(record)
         moved = await self._reading.position(self._one) != before
         self._quiet = 0 if moved else self._quiet + 1
         if self._quiet > QUIET_POLLS:
             raise BrokerUnavailable(f"The broker sends nothing of {self._one.topic} to restore.")
 
-    def _check(self, record: Record, mark: Mark) -> None:
-        if mark != mark_of(_recorded(record)):
+    def _check(self, record: Recorded, mark: Mark) -> None:
+        if mark != mark_of(record):
             raise StoreDistrusted("foreign")
         self._mark = None
 
 
 def _bytes_of(record: Recorded) -> tuple[Any, ...]:
     return record.key, record.headers, record.value
-
-
-def _recorded(record: Record) -> Recorded:
-    return Recorded(
-        record.topic, record.partition, record.offset, record.key, record.headers, record.value
-    )

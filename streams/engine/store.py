@@ -103,7 +103,7 @@ class RocksStore:
             raise _meaning(error) from None
         return found
 
-    def keep(self, position: Position) -> None:
+    def keep(self, position: Position, *, sweep: bool = True) -> None:
         """Writes what was sealed, else all changes, and the position; or nothing.
 
         Raises:
@@ -122,8 +122,9 @@ class RocksStore:
             self._database.write(batch, _no_waiting())
         self.tables.settle(kept=True)
         self.position = position
-        with suppress(StoreStalled):
-            self._sweep(count)
+        if sweep:
+            with suppress(StoreStalled):
+                self._sweep(count)
 
     async def close(self) -> None:
         """Lets go of it, so that another process may open it."""

@@ -276,8 +276,10 @@ class Store(Protocol):
         """What the state in the store reflects; `NOTHING` in a new one."""
         ...
 
-    def keep(self, position: Position) -> None:
+    def keep(self, position: Position, *, sweep: bool = True) -> None:
         """Writes what was sealed, else all changes, and the position; or nothing.
+
+        With `sweep`, as many old entries are looked at, and removed if their horizon is past.
 
         Raises:
             InfrastructureError: nothing was written; the changes are still pending.
@@ -316,8 +318,9 @@ class MemoryStore:
         """The bytes kept under a key."""
         return self.content.get(key)
 
-    def keep(self, position: Position) -> None:
-        """Writes all changes and the position."""
+    def keep(self, position: Position, *, sweep: bool = True) -> None:
+        """Writes what was sealed, else all changes, and the position; sweeps nothing."""
+        del sweep
         for key, value in self.tables.changes():
             if value is None:
                 self.content.pop(key, None)

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 import faust
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
+from faust.transport.conductor import Conductor
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 1_000
 """How soon a process learns that another one joined or left: until then its partitions wait."""
-REBALANCE_TIMEOUT_MS = 60_000
+REBALANCE_TIMEOUT_MS = 20_000
+"""How long all others wait for a member that hears of a rebalance and does not join anew."""
 MAX_POLL_RECORDS = 2_000
 FETCH_BYTES = 2 * 1024 * 1024
 NOTHING_TO_FETCH_SECONDS = 0.02
@@ -193,6 +195,18 @@ class BatchConsumer(driver.Consumer):
         """Faust's own stall detector knows single records only; lag is measured at the broker."""
 
 
+class LastingSubscription(Conductor):
+    """Faust's record of who reads what: a stage reads one topic, from its start to its end.
+
+    Whenever an agent of a partition ends, Faust would subscribe to its topics anew 45 s later, and
+    each time that is a rebalance of the whole group.
+    """
+
+    def discard(self, topic: Any) -> None:
+        """The agent of a partition is gone; the subscription stays."""
+        self._topics.discard(topic)
+
+
 class IdleProducer(driver.Producer):
     """Faust's own producer, which nothing uses: it only has to connect as all others do."""
 
@@ -210,6 +224,7 @@ class BatchTransport(driver.Transport):
     """Names the consumer and producer above, and carries what they need."""
 
     Consumer = BatchConsumer
+    Conductor = LastingSubscription
     Producer = IdleProducer
 
     dpp_settings: Settings

@@ -20,7 +20,7 @@ from streams.engine.failure import (
 def test_pauses_double_up_to_a_bound(monkeypatch: pytest.MonkeyPatch, extreme: float) -> None:
     monkeypatch.setattr(random, "uniform", lambda _low, _high: extreme)
     pauses = [pause_seconds(failures) / extreme for failures in (1, 2, 3, 4, 50, 10_000)]
-    assert pauses == [FIRST_PAUSE_SECONDS, 0.4, 0.8, 1.6, LONGEST_PAUSE_SECONDS, 20.0]
+    assert pauses == [FIRST_PAUSE_SECONDS, 0.4, 0.8, 1.6, LONGEST_PAUSE_SECONDS, 10.0]
 
 
 def test_pauses_are_spread_so_that_processes_do_not_come_back_together() -> None:

@@ -88,3 +88,25 @@ def test_the_metrics_count_partitions_by_state() -> None:
     assert [_gauge("counted", one) for one in ("initialising", "running", "failing")] == [0, 2, 0]
     health.remove(0)
     assert _gauge("counted", "running") == 1
+
+
+def _paused_since(partition: str, error: str) -> float | None:
+    labels = {"stage": "h", "partition": partition, "error": error}
+    return REGISTRY.get_sample_value("dpp_stage_paused_since_seconds", labels)
+
+
+def test_a_paused_partition_shows_since_when_and_why_until_it_goes_on() -> None:
+    health = _assigned()
+    health.report(7, "failing", "VaultUnavailable")
+    since = _paused_since("7", "VaultUnavailable")
+    assert since is not None
+    health.report(7, "failing", "VaultUnavailable")
+    assert _paused_since("7", "VaultUnavailable") == since
+    health.report(7, "failing", "OSError")
+    assert _paused_since("7", "VaultUnavailable") is None
+    assert _paused_since("7", "OSError") is not None
+    health.report(7, "running")
+    assert _paused_since("7", "OSError") is None
+    health.report(8, "failing")
+    health.remove(8)
+    assert _paused_since("8", "") is None

@@ -18,7 +18,7 @@ from aiokafka.structs import RecordMetadata
 from infra.errors import InfrastructureError
 from infra.kafka import BrokerRefused, BrokerUnavailable, Fenced
 from streams.engine import producer
-from streams.engine.producer import PartitionWriter
+from streams.engine.producer import PartitionWriter, silence_echoes
 from streams.engine.stage import Output
 
 OUTPUTS = [Output("t", b"k", (("a", b"1"),), b"v"), Output("u", None, (), None)]
@@ -204,3 +204,48 @@ async def test_a_writer_that_does_not_stop_leaves_neither_sender_nor_connections
     await PartitionWriter(client, "dpp-s-3").close()
     assert client.log == ["stop", "close"]
     assert client.sender_task.cancelled()
+
+
+async def _throw_away(error: Exception) -> None:
+    """A future that failed, and that nobody asks."""
+    asyncio.get_running_loop().create_future().set_exception(error)
+
+
+async def test_what_a_dead_client_repeats_is_not_told_after_the_write_has_raised_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = asyncio.get_running_loop()
+    silence_echoes(loop)
+    handler = loop.get_exception_handler()
+    silence_echoes(loop)
+    assert loop.get_exception_handler() is handler
+    await _throw_away(ProducerFenced())
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("error", [ValueError("ours"), KeyError("ours")])
+@pytest.mark.parametrize("before", [True, False], ids=["a handler before", "none before"])
+async def test_whatever_else_nobody_asks_for_is_told_bad(
+    caplog: pytest.LogCaptureFixture, error: Exception, before: bool
+) -> None:
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    if before:
+        loop.set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+    silence_echoes(loop)
+    await _throw_away(error)
+    assert told == ([error] if before else [])
+    assert ("never retrieved" in caplog.text) is not before
+
+
+async def test_a_task_of_ours_that_fails_with_an_error_of_the_client_is_told_bad(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail() -> None:
+        raise ProducerFenced
+
+    silence_echoes(asyncio.get_running_loop())
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    del task
+    assert "never retrieved" in caplog.text

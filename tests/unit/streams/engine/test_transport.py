@@ -1,5 +1,6 @@
 """Faust's transport as changed here: whole batches in, offsets acknowledged batch by batch."""
 
+import asyncio
 from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,7 +11,13 @@ from faust.types import TP
 
 from infra.kafka import Record
 from streams.engine import transport
-from streams.engine.transport import BatchConsumer, PassThrough, StageApp, _NothingRead
+from streams.engine.transport import (
+    BatchConsumer,
+    LastingSubscription,
+    PassThrough,
+    StageApp,
+    _NothingRead,
+)
 from tests.support.engine_fakes import settings
 
 ONE = TP("s.submitted", 3)
@@ -113,6 +120,29 @@ def test_faust_is_told_that_it_has_read_nothing_so_that_it_drops_nothing_after_a
     read = _NothingRead()
     read[ONE] = 12
     assert read[ONE] is None
+
+
+class _Channel:
+    """A topic as an agent of one partition reads it."""
+
+    topics = (ONE.topic,)
+    active_partitions: frozenset[TP] = frozenset({ONE})
+
+
+async def test_an_agent_that_ends_does_not_make_the_group_subscribe_anew() -> None:
+    told = _Assignments()
+    app = StageApp(settings(), told, id="told")
+    conductor = app.topics
+    assert isinstance(conductor, LastingSubscription)
+    conductor._subscription_changed = asyncio.Event()
+    conductor._topic_name_index[ONE.topic].add(cast("Any", "agent"))
+    channel = cast("Any", _Channel())
+    conductor.add(channel)
+    assert channel in conductor
+    conductor.discard(channel)
+    assert channel not in conductor
+    assert not conductor._subscription_changed.is_set()
+    assert conductor._subscription_done is None
 
 
 def test_keys_and_values_pass_untouched() -> None:
