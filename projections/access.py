@@ -5,12 +5,12 @@ Windows and fields are policy data. Source: DESIGN section 8; domain reference, 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal, assert_never
 
 from schemas import brussels
-from schemas.audit import Basis, DenyReason
+from schemas.audit import Basis, DenyReason, Detail
 from schemas.policy import AccessPolicy, HistoryField, ReaderRole
 
 ReaderClaim = Literal["patient", "caregiver", "pharmacist", "pharmacy"]
@@ -70,14 +70,31 @@ class Mandate:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """A declared parent who may act for the subject until `valid_until`."""
+
+    parent: str
+    party: str
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AccessFacts:
-    """What `access_state` holds about a subject; `consent` is the `ce_id` of the fact in force."""
+    """What `access_state` holds about a subject; `consent` is the `ce_id` of the fact in force.
+
+    `death` is the id of a death that was not annulled. Of a person with several numbers `person`
+    holds every subject, the one in use first; `merge_pending` says that a merge has one half only.
+    """
 
     consent: str | None = None
     links: tuple[Link, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     mandates: tuple[Mandate, ...] = ()
     generation: int = 1
+    parents: tuple[Parent, ...] = ()
+    death: str | None = None
+    merge_pending: bool = False
+    person: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,7 @@ class Permit:
     window_start: datetime
     window_end: datetime
     fields: tuple[HistoryField, ...]
+    detail: Detail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +115,7 @@ class Deny:
     """Nothing may be shown; the reason is for the audit only, never for the reader."""
 
     reason: DenyReason
+    detail: Detail | None = None
 
 
 def window_start(now: datetime, months: int) -> datetime:
@@ -115,14 +134,19 @@ def decide(
     """Decides one read about one subject.
 
     Of several reasons to deny, the first in this order is named: `role_not_allowed`,
-    `not_own_data`, `profession_not_allowed`, `excluded`, `no_mandate`, `no_consent`, `no_link`.
+    `not_own_data`, `no_consent` because of a merge that has one half or of a death,
+    `profession_not_allowed`, `excluded`, `no_mandate`, `no_consent`, `no_link`.
     """
-    own = request.reader.role == "patient" and request.reader.person == request.subject
+    person = {request.subject, *facts.person}
+    own = request.reader.role == "patient" and request.reader.person in person
     role = _policy_role(request.reader, own=own)
     if role is None or role not in policy.readers:
         return Deny("role_not_allowed")
     if request.purpose == "own_history" and not own:
         return Deny("not_own_data")
+    closed = _closed(facts)
+    if closed is not None:
+        return closed
     match role:
         case "patient":
             return _decide_patient(facts, policy, now)
@@ -132,6 +156,13 @@ def decide(
             return _decide_professional(request.reader, role, facts, policy, now)
         case _:
             assert_never(role)
+
+
+def _closed(facts: AccessFacts) -> Deny | None:
+    """Why nobody reads: it is not known yet whose record it is, or its subject has died."""
+    if facts.merge_pending:
+        return Deny("no_consent", "merge_pending")
+    return Deny("no_consent", "deceased") if facts.death is not None else None
 
 
 def decide_own_lines(
@@ -172,22 +203,28 @@ def _decide_patient(facts: AccessFacts, policy: AccessPolicy, now: datetime) -> 
 def _decide_holder(
     reader: Reader, facts: AccessFacts, policy: AccessPolicy, now: datetime
 ) -> Permit | Deny:
-    """A holder acts for the subject, so what the subject may not read is closed to them too."""
+    """Who acts for the subject, a parent too, may not read what is closed to the subject."""
     if _is_excluded(reader, facts):
         return Deny("excluded")
     active = sorted(m.mandate for m in facts.mandates if _is_active(m, reader, policy, now))
-    if not active:
+    parents = sorted(
+        p.parent for p in facts.parents if p.party == reader.person and now < p.valid_until
+    )
+    if not active and not parents:
         return Deny("no_mandate")
-    if policy.patient_reads_without_consent:
-        return _permit("mandate", (active[0],), "mandate_holder", policy, now)
-    if facts.consent is None:
-        return Deny("no_consent")
-    return _permit("mandate", (active[0], facts.consent), "mandate_holder", policy, now)
+    refs: tuple[str, ...] = ((active or parents)[0],)
+    if not policy.patient_reads_without_consent:
+        if facts.consent is None:
+            return Deny("no_consent")
+        refs = (*refs, facts.consent)
+    permit = _permit("mandate", refs, "mandate_holder", policy, now)
+    return permit if active else replace(permit, detail="parent")
 
 
 def _is_active(mandate: Mandate, reader: Reader, policy: AccessPolicy, now: datetime) -> bool:
+    """A mandate to an institution or a company serves whoever the token says acts for it."""
     return (
-        mandate.holder == reader.person
+        mandate.holder in (reader.person, reader.organisation)
         and mandate.mandate_type in policy.mandate_types
         and (mandate.valid_until is None or now < mandate.valid_until)
     )

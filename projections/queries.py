@@ -4,7 +4,7 @@ They take a connection and decide nothing: who may see what is `projections.acce
 come back sealed are opened by the caller.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -13,8 +13,10 @@ from psycopg import sql
 from psycopg.rows import class_row, kwargs_row
 
 from infra.postgres import Connection
-from projections.access import AccessFacts, Exclusion, Link, Mandate
+from projections import registered
+from projections.access import AccessFacts
 from projections.folds.history import month_of
+from projections.registered import RegistrationRow
 from projections.store import Failure
 
 Cut = Mapping[int, int]
@@ -106,16 +108,20 @@ async def history(
     versions: Versions = "current",
     dguid: str | None = None,
     oldest_first: bool = False,
+    also: Sequence[str] = (),
 ) -> list[HistoryRow]:
     """A subject's lines delivered in [start, end), latest first, at most `limit` after `after`.
 
-    With `dguid` only that line; with `oldest_first` in the opposite order.
+    With `dguid` only that line; with `oldest_first` in the opposite order. `also` are further
+    subjects that are the same person.
 
     `current` shows what stands and leaves revoked lines out; `all` shows every version, the
     revocations too. `as_of` answers as if the log ended at that cut; a partition that it does not
     name had nothing yet.
     """
-    who = (sql.SQL("subject = %(who)s"), subject)
+    one = (sql.SQL("subject = %(who)s"), subject)
+    several = (sql.SQL("subject = ANY (%(who)s)"), [subject, *also])
+    who: tuple[sql.SQL, str | list[str]] = several if also else one
     return await _page(
         connection,
         who,
@@ -156,7 +162,7 @@ async def own_lines(
 
 async def _page(
     connection: Connection,
-    who: tuple[sql.SQL, str],
+    who: tuple[sql.SQL, str | list[str]],
     *,
     start: datetime,
     end: datetime,
@@ -199,66 +205,52 @@ def _history_row(*, warnings: list[str], **columns: Any) -> HistoryRow:
     return HistoryRow(warnings=tuple(warnings), **columns)
 
 
-@dataclass(frozen=True, slots=True)
-class RegistrationRow:
-    """A consent, link, exclusion or mandate: in force until `ended_at`.
-
-    A mandate waits until `accepted_at`. `party` is whom it is about (the holder of a mandate),
-    `variety` the type of link or mandate.
-    """
-
-    kind: Literal["consent", "link", "exclusion", "mandate"]
-    id: str
-    subject: str
-    generation: int
-    ce_id: str
-    event_type: str
-    recorded_at: datetime
-    author_role: str
-    author: str
-    sealed: str
-    party: str | None
-    party_kind: str | None
-    variety: str | None
-    valid_from: datetime | None
-    valid_until: datetime | None
-    accepted_at: datetime | None
-    ended_at: datetime | None
-
-
 _COMMON: Final = (
     "id, subject, generation, ce_id, event_type, recorded_at, author_role, author, sealed"
 )
-_SUBJECTS: Final = (
-    "WHERE subject = %(subject)s AND (%(ended)s::boolean OR superseded_position IS NULL)"
+_PLACE: Final = "recorded_partition AS partition, recorded_position AS position"
+_NOTHING_MORE: Final = "NULL::timestamptz AS accepted_at, NULL::bigint AS accepted_position"
+_TABLES: Final = (
+    ("consent", "NULL", "NULL", "NULL", "NULL", "NULL", _NOTHING_MORE),
+    ("link", "party", "party_kind", "link_type", "valid_from", "valid_until", _NOTHING_MORE),
+    ("exclusion", "party", "party_kind", "NULL", "NULL", "NULL", _NOTHING_MORE),
+    (
+        *("mandate", "holder", "holder_kind", "mandate_type", "NULL", "valid_until"),
+        "accepted_at, accepted_position",
+    ),
+    ("parent", "party", "'citizen'", "NULL", "NULL", "valid_until", _NOTHING_MORE),
+    ("death", "NULL", "NULL", "NULL", "NULL", "NULL", _NOTHING_MORE),
+    ("merge", "other", "'citizen'", "side", "NULL", "NULL", _NOTHING_MORE),
 )
-_REGISTRATIONS: Final = f"""
-SELECT 'consent' AS kind, {_COMMON}, NULL AS party, NULL AS party_kind, NULL AS variety,
-    NULL::timestamptz AS valid_from, NULL::timestamptz AS valid_until,
-    NULL::timestamptz AS accepted_at, superseded_at AS ended_at
-FROM access_state_v1.consent {_SUBJECTS}
-UNION ALL
-SELECT 'link', {_COMMON}, party, party_kind, link_type, valid_from, valid_until, NULL,
-    superseded_at
-FROM access_state_v1.link {_SUBJECTS}
-UNION ALL
-SELECT 'exclusion', {_COMMON}, party, party_kind, NULL, NULL, NULL, NULL, superseded_at
-FROM access_state_v1.exclusion {_SUBJECTS}
-UNION ALL
-SELECT 'mandate', {_COMMON}, holder, holder_kind, mandate_type, NULL, valid_until, accepted_at,
-    superseded_at
-FROM access_state_v1.mandate {_SUBJECTS}
-ORDER BY recorded_at, id
-"""  # noqa: S608 - constants only
-_MANDATES: Final = f"""
-SELECT 'mandate' AS kind, {_COMMON}, holder AS party, holder_kind AS party_kind,
-    mandate_type AS variety, NULL::timestamptz AS valid_from, valid_until, accepted_at,
-    superseded_at AS ended_at
-FROM access_state_v1.mandate WHERE superseded_position IS NULL
-    AND (%(subject)s::text IS NULL OR subject = %(subject)s)
-    AND (%(holder)s::text IS NULL OR holder = %(holder)s)
-ORDER BY recorded_at, id
-"""  # noqa: S608 - constants only
+"""Table, party, its kind, variety, beginning and end of validity, and acceptance."""
+
+
+def _select(row: tuple[str, ...]) -> str:
+    table, party, kind, variety, start, end, accepted = row
+    return (
+        f"SELECT '{table}' AS kind, {_COMMON}, {party}::text AS party, {kind}::text AS party_kind,"  # noqa: S608 - constants only
+        f" {variety}::text AS variety, {start}::timestamptz AS valid_from,"
+        f" {end}::timestamptz AS valid_until, {accepted}, superseded_at AS ended_at,"
+        f" superseded_position AS ended_position, {_PLACE} FROM access_state_v1.{table}"
+    )
+
+
+_IN_FORCE: Final = " AND (%(ended)s::boolean OR superseded_position IS NULL)"
+_SINCE: Final = " AND (superseded_position IS NULL OR superseded_position >= %(since)s)"
+_REGISTRATIONS: Final = (
+    " UNION ALL ".join(f"{_select(one)} WHERE subject = %(subject)s{_IN_FORCE}" for one in _TABLES)
+    + " ORDER BY recorded_at, position, id"
+)
+_FACTS: Final = (
+    " UNION ALL ".join(f"{_select(one)} WHERE subject = %(subject)s{_SINCE}" for one in _TABLES)
+    + f" UNION ALL {_select(_TABLES[-1])} WHERE other = %(subject)s{_SINCE} ORDER BY position, id"
+)
+"""What stands, or stood at some offset from `since` on, and halves of merges that name it."""
+_MANDATES: Final = (
+    f"{_select(_TABLES[3])} WHERE superseded_position IS NULL"
+    " AND (%(subject)s::text IS NULL OR subject = %(subject)s)"
+    " AND (%(holder)s::text IS NULL OR holder = %(holder)s) ORDER BY recorded_at, id"
+)
 
 
 async def registrations_of(
@@ -288,35 +280,30 @@ async def mandates_of(
         return await cursor.fetchall()
 
 
-async def access_facts(connection: Connection, *, subject: str, at: datetime) -> AccessFacts:
-    """What a decision about the subject rests on: registrations in force, not over by `at`."""
-    rows = await registrations_of(connection, subject=subject)
-    generation = max((row.generation for row in rows), default=1)
-    living = [
-        row
-        for row in rows
-        if row.generation == generation and (row.valid_until is None or at < row.valid_until)
-    ]
-    consents = [row.ce_id for row in living if row.kind == "consent"]
-    return AccessFacts(
-        consent=consents[-1] if consents else None,
-        links=tuple(_link(row) for row in living if row.kind == "link"),
-        exclusions=tuple(
-            Exclusion(row.id, row.party or "") for row in living if row.kind == "exclusion"
-        ),
-        mandates=tuple(
-            Mandate(row.id, row.party or "", row.variety or "", row.valid_until)
-            for row in living
-            if row.kind == "mandate" and row.accepted_at is not None
-        ),
-        generation=generation,
-    )
+async def access_facts(
+    connection: Connection, *, subject: str, at: datetime, as_of: Cut | None = None
+) -> AccessFacts:
+    """What a decision about the subject rests on: registrations in force, not over by `at`.
+
+    As of the cut, so that whoever derives the decision again from the log finds the same; a
+    partition that it does not name counts as it is now, and stands in `person` of the answer.
+    """
+    rows: dict[str, list[RegistrationRow]] = {}
+    wanted = {subject}
+    while wanted:
+        for one in sorted(wanted):
+            rows[one] = await _facts_of(connection, one, as_of)
+        wanted = set(registered.concerned(subject, rows)) - rows.keys()
+    return registered.access_facts(subject, rows, at, as_of)
 
 
-def _link(row: RegistrationRow) -> Link:
-    if row.valid_from is None or row.valid_until is None:
-        raise TypeError("a link without validity: access_state_v1.link does not allow nulls there")
-    return Link(row.id, row.party or "", row.variety or "", row.valid_from, row.valid_until)
+async def _facts_of(
+    connection: Connection, subject: str, as_of: Cut | None
+) -> list[RegistrationRow]:
+    since = min(as_of.values()) if as_of else None
+    async with connection.cursor(row_factory=class_row(RegistrationRow)) as cursor:
+        await cursor.execute(_FACTS, {"subject": subject, "since": since})
+        return registered.standing(await cursor.fetchall(), as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +353,8 @@ class AccessLogRow:
     rows: int
     sealed_parameters: str | None
     sealed_reader: str
+    detail: str | None = None
+    """What `reason` or `basis` is more exactly, where a finer word exists."""
 
 
 async def access_log(
@@ -375,20 +364,31 @@ async def access_log(
     start: datetime,
     limit: int,
     after: tuple[datetime, str] | None = None,
+    also: Sequence[str] = (),
 ) -> list[AccessLogRow]:
-    """Decisions about a subject since `start`, latest first; `after` = (decided_at, ce_id)."""
+    """Decisions about a subject since `start`, latest first; `after` = (decided_at, ce_id).
+
+    `also` are further subjects that are the same person.
+    """
     at, ce_id = after or (None, None)
     async with connection.cursor(row_factory=class_row(AccessLogRow)) as cursor:
         await cursor.execute(
-            "SELECT ce_id, event_type, subject, generation, decision, reason, basis, basis_refs,"
+            "SELECT ce_id, event_type, subject, generation, decision, reason, basis, detail,"
+            " basis_refs,"
             " reader, role, profession, organisation, on_behalf_of, purpose, decided_at,"
             " window_start, window_end, policy_version, row_count AS rows, sealed_parameters,"
             " sealed_reader FROM access_log_v1.decision"
-            " WHERE subject = %(subject)s AND decided_at >= %(start)s"
+            " WHERE subject = ANY (%(subjects)s) AND decided_at >= %(start)s"
             " AND (%(at)s::timestamptz IS NULL OR decided_at < %(at)s"
             " OR (decided_at = %(at)s AND ce_id > %(ce_id)s))"
             " ORDER BY decided_at DESC, ce_id LIMIT %(limit)s",
-            {"subject": subject, "start": start, "limit": limit, "at": at, "ce_id": ce_id},
+            {
+                "subjects": [subject, *also],
+                "start": start,
+                "limit": limit,
+                "at": at,
+                "ce_id": ce_id,
+            },
         )
         return await cursor.fetchall()
 

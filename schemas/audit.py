@@ -27,6 +27,9 @@ DenyReason = Literal[
     "erased",
 ]
 Basis = Literal["own_data", "mandate", "consent_and_link", "own_registrations"]
+Detail = Literal["deceased", "merge_pending", "parent"]
+"""What a reason or a basis is more exactly. The words above are closed, since readers of earlier
+revisions know no others: a finer one stands beside the one that it is a case of."""
 Purpose = Literal["history", "own_history", "access_log", "registrations", "own_lines"]
 
 
@@ -80,8 +83,10 @@ class AccessDecided(Model):
     decision: Literal["permit", "deny"]
     reason: DenyReason | None = None
     basis: Basis | None = None
+    detail: ShortText | None = None
+    """A `Detail`, where there is one."""
     basis_refs: tuple[ShortText, ...] = ()
-    """Ids of the link, mandate or consent fact that the decision rests on."""
+    """Ids of the link, mandate, parent or consent fact that the decision rests on."""
     subject: Pseudonym | None = None
     generation: Annotated[int, Field(ge=1)] | None = None
     reader: Pseudonym

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from schemas.model import Instant, Model, ShortText
 from schemas.receipts import Severity
-from schemas.subject import LinkType, PartyKind
+from schemas.subject import LinkType, PartyKind, ProofType
 
 _ATC_LEVELS: Final = (7, 5, 4, 3, 1)
 """Lengths of an ATC code and of the groups above it, the narrowest first."""
@@ -41,6 +41,8 @@ HistoryField = Literal[
 ProductCode = Annotated[str, Field(pattern=r"^[0-9]{7}$")]
 Units = Annotated[int, Field(ge=1)]
 Months = Annotated[int, Field(ge=1, le=120)]
+Age = Annotated[int, Field(ge=1, le=30)]
+"""Whole years."""
 
 
 class CodeRange(Model):
@@ -142,7 +144,10 @@ class ReaderRule(Model):
 
 
 class AccessPolicy(Model):
-    """Who may read what."""
+    """Who may read what, and what registrations have to show.
+
+    Optional members came with later versions; their defaults leave earlier versions as they were.
+    """
 
     policy: Literal["access"] = "access"
     readers: dict[ReaderRole, ReaderRule]
@@ -154,6 +159,14 @@ class AccessPolicy(Model):
     mandate_types: tuple[ShortText, ...]
     """Mandate types that unlock histories."""
     access_log_months: Months
+    consent_from_age: Age | None = None
+    """From this age on a minor consents in person, and parents no longer do; None asks no age."""
+    parent_until_age: Age = 18
+    """Until this age of a child its parents act for it and read for it."""
+    consent_professions: tuple[ShortText, ...] | None = None
+    """Professions that may register a patient's consent as caregiver; None asks none."""
+    link_proofs: dict[LinkType, tuple[ProofType, ...]] = Field(default_factory=dict)
+    """What proves a link that a caregiver declares; a type that is not named takes any proof."""
 
 
 class PolicyVersion(Model):
@@ -173,6 +186,17 @@ class PolicyVersion(Model):
         """
         if not isinstance(self.data, QualityPolicy):
             raise TypeError(f"{self.version} is no version of the quality policy")
+        return self.data
+
+    @property
+    def access(self) -> AccessPolicy:
+        """The data of a version of the access policy.
+
+        Raises:
+            TypeError: it is a version of another policy.
+        """
+        if not isinstance(self.data, AccessPolicy):
+            raise TypeError(f"{self.version} is no version of the access policy")
         return self.data
 
     @cached_property

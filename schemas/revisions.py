@@ -6,11 +6,23 @@ from typing import Final
 
 REVISIONS: Final[Mapping[str, int]] = MappingProxyType(
     {
+        "be.dpp.access.decided.v1": 2,
         "be.dpp.dispensation.correct.v1": 2,
         "be.dpp.dispensation.register.v1": 2,
-        "be.dpp.policy.registered.v1": 2,
+        "be.dpp.policy.registered.v1": 3,
         "be.dpp.sealed.line-content.v1": 2,
         "be.dpp.sealed.request-parameters.v1": 2,
+        "be.dpp.sealed.subject-content.v1": 2,
+        "be.dpp.subject.accept-mandate.v1": 2,
+        "be.dpp.subject.declare-link.v1": 2,
+        "be.dpp.subject.end-mandate.v1": 2,
+        "be.dpp.subject.give-consent.v1": 2,
+        "be.dpp.subject.grant-mandate.v1": 2,
+        "be.dpp.subject.lift-exclusion.v1": 2,
+        "be.dpp.subject.put-exclusion.v1": 2,
+        "be.dpp.subject.refuse-mandate.v1": 2,
+        "be.dpp.subject.revoke-link.v1": 2,
+        "be.dpp.subject.withdraw-consent.v1": 2,
     }
 )
 

@@ -1,10 +1,11 @@
-"""Consent, therapeutic links, exclusions and mandates: registrations and the facts they become.
+"""Consent, links, exclusions, mandates, parents, death, merges: registrations and their facts.
 
 A registration is sealed by the registrar and keyed by the subject pseudonym, so everything about
 one subject has one order. A fact names parties by keyed pseudonyms in clear and seals names,
 numbers and evidence under the subject secret. Source: domain reference, section 9; DESIGN 4.2.
 """
 
+from datetime import date
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -21,6 +22,12 @@ GRANT_MANDATE: Final = "be.dpp.subject.grant-mandate.v1"
 ACCEPT_MANDATE: Final = "be.dpp.subject.accept-mandate.v1"
 REFUSE_MANDATE: Final = "be.dpp.subject.refuse-mandate.v1"
 END_MANDATE: Final = "be.dpp.subject.end-mandate.v1"
+DECLARE_PARENT: Final = "be.dpp.subject.declare-parent.v1"
+REVOKE_PARENT: Final = "be.dpp.subject.revoke-parent.v1"
+DECLARE_DEATH: Final = "be.dpp.subject.declare-death.v1"
+ANNUL_DEATH: Final = "be.dpp.subject.annul-death.v1"
+MERGE_IDENTITY: Final = "be.dpp.subject.merge-identity.v1"
+REVOKE_MERGE: Final = "be.dpp.subject.revoke-merge.v1"
 
 CONSENT_GIVEN: Final = "be.dpp.subject.consent-given.v1"
 CONSENT_WITHDRAWN: Final = "be.dpp.subject.consent-withdrawn.v1"
@@ -32,6 +39,12 @@ MANDATE_GRANTED: Final = "be.dpp.subject.mandate-granted.v1"
 MANDATE_ACCEPTED: Final = "be.dpp.subject.mandate-accepted.v1"
 MANDATE_REFUSED: Final = "be.dpp.subject.mandate-refused.v1"
 MANDATE_ENDED: Final = "be.dpp.subject.mandate-ended.v1"
+PARENT_DECLARED: Final = "be.dpp.subject.parent-declared.v1"
+PARENT_REVOKED: Final = "be.dpp.subject.parent-revoked.v1"
+DEATH_DECLARED: Final = "be.dpp.subject.death-declared.v1"
+DEATH_ANNULLED: Final = "be.dpp.subject.death-annulled.v1"
+IDENTITY_MERGED: Final = "be.dpp.subject.identity-merged.v1"
+MERGE_REVOKED: Final = "be.dpp.subject.merge-revoked.v1"
 
 PartyKind = Literal["professional", "organisation", "citizen"]
 AuthorRole = Literal[
@@ -51,6 +64,8 @@ ProofType = Literal[
     "patientmanagement",
 ]
 MandateType = Literal["prescription"]
+MergeSide = Literal["replaced", "surviving"]
+"""Which of the two numbers a subject is in a merge: the one given up, or the one kept."""
 RegistrationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 """`id` of the submission that declared a link, exclusion or mandate; it names that thing."""
 
@@ -67,12 +82,13 @@ class Author(Model):
     """Who declared it, in which role, and what lets them speak for the subject.
 
     `token_issuer` and `token_id` say which authentication the registrar relied on; the stage
-    trusts the registrar for authentication only.
+    trusts the registrar for authentication only. `profession` is a caregiver's, as authenticated.
     """
 
     role: AuthorRole
     person: Party
     organisation: Party | None = None
+    profession: ShortText | None = None
     basis: ShortText | None = None
     token_issuer: ShortText
     token_id: ShortText
@@ -150,6 +166,46 @@ class EndMandate(_Registration):
     mandate: RegistrationId
 
 
+class DeclareParent(_Registration):
+    """An authentic source names a parent of the subject, and the day the subject was born."""
+
+    parent: Party
+    child_born: date
+
+
+class RevokeParent(_Registration):
+    """Somebody is no parent, or no longer one who may act."""
+
+    parent: RegistrationId
+
+
+class DeclareDeath(_Registration):
+    """The subject has died: consent, links and mandates end, and so does routine access."""
+
+
+class AnnulDeath(_Registration):
+    """The death was registered by mistake; what it ended is registered anew."""
+
+    death: RegistrationId
+
+
+class MergeIdentity(_Registration):
+    """One half of a merge: two numbers (BIS and NISS) are one person.
+
+    The other half, with the same `merge`, is registered about `other`.
+    """
+
+    merge: RegistrationId
+    other: Party
+    side: MergeSide
+
+
+class RevokeMerge(_Registration):
+    """Takes one half of a merge back; as long as the other half stands, nobody reads."""
+
+    merge: RegistrationId
+
+
 Registration = (
     GiveConsent
     | WithdrawConsent
@@ -161,6 +217,12 @@ Registration = (
     | AcceptMandate
     | RefuseMandate
     | EndMandate
+    | DeclareParent
+    | RevokeParent
+    | DeclareDeath
+    | AnnulDeath
+    | MergeIdentity
+    | RevokeMerge
 )
 
 
@@ -170,6 +232,8 @@ class SubjectContent(Model):
     author: Author
     evidence: Evidence | None = None
     party: Party | None = None
+    child_born: date | None = None
+    """Of a parent's declaration."""
 
 
 class _SubjectFact(Model):
@@ -248,6 +312,51 @@ class MandateEnded(_SubjectFact):
     mandate: RegistrationId
 
 
+class ParentDeclared(_SubjectFact):
+    """`party` may act for the subject until `valid_until`, and consent until `consent_until`.
+
+    Both lie at the start of the month in which the subject reaches the age, so that they tell no
+    day of birth.
+    """
+
+    parent: RegistrationId
+    party: Pseudonym
+    consent_until: Instant
+    valid_until: Instant
+
+
+class ParentRevoked(_SubjectFact):
+    """No longer a parent who may act."""
+
+    parent: RegistrationId
+
+
+class DeathDeclared(_SubjectFact):
+    """Consent, links and mandates of the subject are over."""
+
+    death: RegistrationId
+
+
+class DeathAnnulled(_SubjectFact):
+    """The subject lives."""
+
+    death: RegistrationId
+
+
+class IdentityMerged(_SubjectFact):
+    """The subject and `other` are one person, once both halves of the merge stand."""
+
+    merge: RegistrationId
+    other: Pseudonym
+    side: MergeSide
+
+
+class MergeRevoked(_SubjectFact):
+    """This half of the merge stands no longer."""
+
+    merge: RegistrationId
+
+
 SubjectFact = (
     ConsentGiven
     | ConsentWithdrawn
@@ -259,6 +368,12 @@ SubjectFact = (
     | MandateAccepted
     | MandateRefused
     | MandateEnded
+    | ParentDeclared
+    | ParentRevoked
+    | DeathDeclared
+    | DeathAnnulled
+    | IdentityMerged
+    | MergeRevoked
 )
 
 REGISTRATIONS: Final[dict[str, type[Registration]]] = {
@@ -272,6 +387,12 @@ REGISTRATIONS: Final[dict[str, type[Registration]]] = {
     ACCEPT_MANDATE: AcceptMandate,
     REFUSE_MANDATE: RefuseMandate,
     END_MANDATE: EndMandate,
+    DECLARE_PARENT: DeclareParent,
+    REVOKE_PARENT: RevokeParent,
+    DECLARE_DEATH: DeclareDeath,
+    ANNUL_DEATH: AnnulDeath,
+    MERGE_IDENTITY: MergeIdentity,
+    REVOKE_MERGE: RevokeMerge,
 }
 SUBJECT_FACTS: Final[dict[str, type[SubjectFact]]] = {
     CONSENT_GIVEN: ConsentGiven,
@@ -284,6 +405,12 @@ SUBJECT_FACTS: Final[dict[str, type[SubjectFact]]] = {
     MANDATE_ACCEPTED: MandateAccepted,
     MANDATE_REFUSED: MandateRefused,
     MANDATE_ENDED: MandateEnded,
+    PARENT_DECLARED: ParentDeclared,
+    PARENT_REVOKED: ParentRevoked,
+    DEATH_DECLARED: DeathDeclared,
+    DEATH_ANNULLED: DeathAnnulled,
+    IDENTITY_MERGED: IdentityMerged,
+    MERGE_REVOKED: MergeRevoked,
 }
 SUBJECT_FACT_TYPES: Final[dict[type[SubjectFact], str]] = {
     model: name for name, model in SUBJECT_FACTS.items()

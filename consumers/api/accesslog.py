@@ -79,6 +79,7 @@ async def answer(deps: Dependencies, caller: Caller, page: Page) -> AccessLogAns
             start=window.start,
             limit=page.limit + 1,
             after=mark.after if mark else None,
+            also=facts.person,
         )
     shown = rows[: page.limit]
     readers = await open_readers(deps.vault, shown)
@@ -136,7 +137,7 @@ def _view(
         purpose=row.purpose,
         decision=row.decision,
         basis=row.basis,
-        words=basis_text(row.basis, row.reason),
+        words=basis_text(row.basis, row.reason, row.detail),
         role_words=role_text(row.role, row.profession),
         purpose_words=purpose_text(row.purpose),
         sentence={},

@@ -133,6 +133,7 @@ def build(
         decision="permit" if permit else "deny",
         reason=outcome.reason if isinstance(outcome, Deny) else None,
         basis=permit.basis if permit else None,
+        detail=outcome.detail,
         basis_refs=permit.basis_refs if permit else (),
         subject=decision.subject,
         generation=decision.generation,

@@ -1,6 +1,6 @@
 """Bodies of requests: strict about members and texts, silent about the input in errors."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -104,6 +104,13 @@ class _RegistrationForm(Form):
     patient: Number | None = None
     """Whom it is about; oneself when a patient leaves it out."""
     evidence: EvidenceForm | None = None
+    acting_as: Literal["self", "parent", "mandate_holder"] | None = None
+    """What a citizen is to the patient; `self` for a number of one's own that was replaced.
+
+    Left out it is `self` about oneself, and `mandate_holder` about anybody else.
+    """
+    basis: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """What lets the author speak for the patient, in words."""
 
 
 class GiveConsentForm(_RegistrationForm):
@@ -178,7 +185,50 @@ class EndMandateForm(_RegistrationForm):
     mandate: RegistrationId
 
 
-RegistrationForm = Annotated[
+class DeclareParentForm(_RegistrationForm):
+    """An authentic source names a parent of the patient."""
+
+    kind: Literal["declare_parent"]
+    parent: PartyForm
+    child_born: date
+
+
+class RevokeParentForm(_RegistrationForm):
+    """Somebody is no parent of the patient who may act."""
+
+    kind: Literal["revoke_parent"]
+    parent: RegistrationId
+
+
+class DeclareDeathForm(_RegistrationForm):
+    """The patient has died."""
+
+    kind: Literal["declare_death"]
+
+
+class AnnulDeathForm(_RegistrationForm):
+    """The death was registered by mistake."""
+
+    kind: Literal["annul_death"]
+    death: RegistrationId
+
+
+class MergeIdentityForm(_RegistrationForm):
+    """The number `replaced` is given up for that of `patient`: both are one person."""
+
+    kind: Literal["merge_identity"]
+    replaced: Number
+
+
+class RevokeMergeForm(_RegistrationForm):
+    """The merge of `replaced` into `patient` was a mistake."""
+
+    kind: Literal["revoke_merge"]
+    replaced: Number
+    merge: RegistrationId
+
+
+SingleForm = (
     GiveConsentForm
     | WithdrawConsentForm
     | DeclareLinkForm
@@ -188,6 +238,12 @@ RegistrationForm = Annotated[
     | GrantMandateForm
     | AcceptMandateForm
     | RefuseMandateForm
-    | EndMandateForm,
-    Field(discriminator="kind"),
-]
+    | EndMandateForm
+    | DeclareParentForm
+    | RevokeParentForm
+    | DeclareDeathForm
+    | AnnulDeathForm
+)
+"""What becomes one registration; a merge becomes two."""
+MergeForm = MergeIdentityForm | RevokeMergeForm
+RegistrationForm = Annotated[SingleForm | MergeForm, Field(discriminator="kind")]

@@ -8,7 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from consumers.api.jose import AsymmetricAlgorithm
 
-Role = Literal["patient", "caregiver", "pharmacist", "pharmacy", "auditor", "operator"]
+Role = Literal[
+    "patient",
+    "caregiver",
+    "pharmacist",
+    "pharmacy",
+    "admission_desk",
+    "insurer",
+    "auditor",
+    "operator",
+]
 Binding = Literal["none", "dpop", "mtls", "either"]
 SAFE_TYPES: Final = ("JWT", "at+jwt", "application/at+jwt")
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")

@@ -16,7 +16,7 @@ from consumers.api.ports import Dependencies
 from consumers.api.problems import Problem
 from consumers.api.reads import Page, read_history, settle, step
 from consumers.api.views import HistoryAnswer
-from projections.queries import RegistrationRow
+from projections.registered import RegistrationRow
 
 
 class MandatorView(BaseModel):

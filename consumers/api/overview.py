@@ -12,7 +12,7 @@ from consumers.api.people import PersonView, open_contents, person
 from consumers.api.ports import Dependencies
 from consumers.api.reads import access_policy, settle, step
 from projections.access import Permit, window_end
-from projections.queries import RegistrationRow
+from projections.registered import RegistrationRow
 from schemas.audit import Basis, PositionUsed, RequestParameters
 from schemas.subject import SubjectContent
 

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import BaseModel, ValidationError
 
-from projections.queries import AccessLogRow, RegistrationRow
+from projections.queries import AccessLogRow
+from projections.registered import RegistrationRow
 from schemas.audit import ACCESS_DECIDED, ReaderIdentity, RequestParameters
 from schemas.keyvault import KeyVault, SubjectSecret
 from schemas.sealing import SealBroken

@@ -15,7 +15,8 @@ from consumers.audit.prove import Proven
 from projections.access import AccessFacts
 from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
-from projections.queries import AccessLogRow, HistoryRow, RegistrationRow
+from projections.queries import AccessLogRow, HistoryRow
+from projections.registered import RegistrationRow
 from schemas.keyvault import KeyVault
 from schemas.policy import PolicyName, PolicyVersion
 from schemas.receipts import Receipt
@@ -98,8 +99,12 @@ class Store(Protocol):
         as_of: Mapping[int, int],
         dguid: str | None = None,
         oldest_first: bool = False,
+        also: Sequence[str] = (),
     ) -> Sequence[HistoryRow]:
-        """A subject's current lines, newest first unless told otherwise; with `dguid` only that."""
+        """A subject's current lines, newest first unless told otherwise; with `dguid` only that.
+
+        `also` are the person's replaced numbers.
+        """
         ...
 
     async def own_lines(
@@ -115,8 +120,13 @@ class Store(Protocol):
         """A pharmacy's current lines, newest first."""
         ...
 
-    async def access_facts(self, *, subject: str, at: datetime) -> AccessFacts:
-        """What `access_state` holds about a subject."""
+    async def access_facts(
+        self, *, subject: str, at: datetime, as_of: Mapping[int, int] | None = None
+    ) -> AccessFacts:
+        """What `access_state` holds about a subject, as of positions of its partitions.
+
+        A partition that is not named counts as it is now.
+        """
         ...
 
     async def mandates_held(self, *, holder: str) -> list[RegistrationRow]:
@@ -128,9 +138,15 @@ class Store(Protocol):
         ...
 
     async def access_log(
-        self, *, subject: str, start: datetime, limit: int, after: SortKey | None
+        self,
+        *,
+        subject: str,
+        start: datetime,
+        limit: int,
+        after: SortKey | None,
+        also: Sequence[str] = (),
     ) -> list[AccessLogRow]:
-        """Decisions about a subject, newest first."""
+        """Decisions about a subject, newest first, with those about its replaced numbers."""
         ...
 
     async def access_place(self, *, subject: str, ce_id: str) -> tuple[int, int] | None:

@@ -21,6 +21,7 @@ from consumers.api.ports import Dependencies, PositionTimeout
 from consumers.api.problems import Problem, unavailable
 from consumers.api.views import HistoryAnswer, Opened, WindowView, open_rows, show
 from projections.access import (
+    AccessFacts,
     AccessRequest,
     Deny,
     Permit,
@@ -130,6 +131,26 @@ async def settle(deps: Dependencies, subjects: Collection[str] | None) -> tuple[
     )
 
 
+async def known(
+    deps: Dependencies, subject: str, settled: Sequence[PositionUsed], at: datetime
+) -> tuple[Sequence[PositionUsed], AccessFacts]:
+    """What a decision about a subject rests on, as of the positions that go into its record.
+
+    Of a person with several numbers every partition concerned is waited for.
+
+    Raises:
+        Problem: 503, `access_state` did not get there in time.
+    """
+    topic = SUBJECT_REGISTERED.name
+    while True:
+        as_of = {one.partition: one.position for one in settled}
+        facts = await deps.store.access_facts(subject=subject, at=at, as_of=as_of)
+        needed = {deps.log.partition_of(topic, one.encode()) for one in facts.person}
+        if needed <= as_of.keys():
+            return settled, facts
+        settled = await settle(deps, {subject, *facts.person})
+
+
 def access_policy(deps: Dependencies, now: datetime) -> tuple[PolicyVersion, AccessPolicy]:
     """The access policy in force at `now`.
 
@@ -165,16 +186,17 @@ async def read_history(
     book = CursorBook(await deps.vault.root_key("cursor"), caller.pseudonym, question)
     mark = book.open(page.cursor) if page.cursor else None
     now = deps.clock()
+    settled, facts = await known(deps, subject, settled, now)
+    person = facts.person or (subject,)
     with step("decide"):
         version, policy = access_policy(deps, now)
-        facts = await deps.store.access_facts(subject=subject, at=now)
         purpose: Literal["history", "own_history"] = (
-            "own_history" if caller.reader.person == subject else "history"
+            "own_history" if caller.reader.person in person else "history"
         )
-        outcome = decide(AccessRequest(caller.reader, subject, purpose), facts, policy, now)
+        outcome = decide(AccessRequest(caller.reader, person[0], purpose), facts, policy, now)
     positions = mark.positions if mark else history_positions(deps)
     cut = _Cut(positions, mark.after if mark else None, now)
-    rows, opened = await _fetch(deps, subject, outcome, page, cut)
+    rows, opened = await _fetch(deps, person, outcome, page, cut)
     behind = await _behind(deps, positions)
     used = (*settled, *_history_used(positions))
     decision = Decision(
@@ -185,7 +207,7 @@ async def read_history(
         policy_version=version.version,
         decided_at=now,
         positions=used,
-        subject=subject,
+        subject=person[0],
         generation=facts.generation,
         lines=opened.identities,
         rows=len(opened.lines),
@@ -203,7 +225,7 @@ async def _behind(deps: Dependencies, positions: Mapping[int, int]) -> int:
 
 async def _fetch(
     deps: Dependencies,
-    subject: str,
+    person: Sequence[str],
     outcome: Permit | Deny,
     page: Page,
     cut: _Cut,
@@ -214,7 +236,8 @@ async def _fetch(
         bounds = (permit.window_start, permit.window_end) if permit else (cut.now, cut.now)
         asked = page.narrow.within(*bounds)
         rows = await deps.store.history(
-            subject=subject if permit else await _nobody(deps),
+            subject=person[0] if permit else await _nobody(deps),
+            also=person[1:] if permit else (),
             start=asked.start,
             end=asked.end,
             limit=page.limit + 1,

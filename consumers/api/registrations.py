@@ -1,4 +1,4 @@
-"""Registrations through the API: form, authorship, sealing, and the wait for the committed fact.
+"""Registrations through the API: sealed, submitted, and answered once the fact is committed.
 
 The subject stage decides; the API vouches for authentication only. 201 is answered once a
 `read_committed` reader has returned the fact, so that any later read respects it.
@@ -7,19 +7,18 @@ The subject stage decides; the API vouches for authentication only. 201 is answe
 import hashlib
 import hmac
 import uuid
-from typing import Final, assert_never
+from typing import Final
 
 from pydantic import BaseModel
-from stdnum.exceptions import ValidationError as InvalidNumber
 
 from consumers.api import forms, metrics
+from consumers.api.bodies import author, build
 from consumers.api.callers import subject_of
 from consumers.api.ports import Dependencies, RegistrationOutcome
 from consumers.api.problems import FieldIssue, Problem, unavailable
 from consumers.api.tokens import Principal
 from schemas import subject as s
 from schemas.canonical import lp
-from schemas.identifiers import cbe, nihdi, niss, pharmacy
 from schemas.sealing.pseudonym import party_pseudonym
 
 TYPES: Final[dict[type[s.Registration], str]] = {m: name for name, m in s.REGISTRATIONS.items()}
@@ -87,7 +86,7 @@ async def owner_of(deps: Dependencies, principal: Principal) -> str:
 async def register(
     deps: Dependencies,
     principal: Principal,
-    form: forms.RegistrationForm,
+    form: forms.SingleForm,
     idempotency_key: str | None = None,
 ) -> tuple[int, RegistrationAnswer]:
     """Submits a registration and waits for its outcome; answers 201 or 202.
@@ -99,15 +98,46 @@ async def register(
         Problem: 400 malformed, 403 a role that registers nothing, 422 refused by the stage, 503
             the stage does not accept the registrar's session.
     """
-    number = form.patient or principal.niss
+    number = patient_of(form, principal)
+    subject = await subject_of(deps.vault, number)
+    body = build(form, author(principal, form, number))
+    id_ = await id_for(deps, principal, subject, idempotency_key or deps.new_id())
+    answer = await submit(deps, subject, id_, body)
+    return acknowledge(form, answer)
+
+
+def patient_of(form: forms.RegistrationForm, principal: Principal) -> str:
+    """The number of whom it is about: of the caller where the form names nobody.
+
+    Raises:
+        Problem: 400, nobody is named, and the caller's role has to name somebody.
+    """
+    number = form.patient or (principal.niss if principal.role == "patient" else None)
     if number is None:
         raise Problem(400, "malformed-request", [FieldIssue(path="/patient", code="missing")])
-    subject = await subject_of(deps.vault, number)
-    body = build(form, author(principal, number))
+    return number
+
+
+async def id_for(deps: Dependencies, principal: Principal, subject: str, seed: str) -> str:
+    """The id of a registration; the same seed of the same caller about the same patient, the same.
+
+    Raises:
+        Problem: 403, the principal's role registers nothing.
+    """
     owner = await owner_of(deps, principal)
     # Hashed, since bytes 6 and 8 of a random UUID hold its version.
-    seed = hashlib.sha256(lp(owner, subject, idempotency_key or deps.new_id())).digest()
-    id_ = new_id(await deps.vault.root_key("cursor"), owner, seed)
+    digest = hashlib.sha256(lp(owner, subject, seed)).digest()
+    return new_id(await deps.vault.root_key("cursor"), owner, digest)
+
+
+async def submit(
+    deps: Dependencies, subject: str, id_: str, body: s.Registration
+) -> RegistrationAnswer:
+    """Seals and appends one registration, and waits for its outcome.
+
+    Raises:
+        Problem: 503, the stage does not accept the registrar's session.
+    """
     place = await deps.registrar.submit(
         subject=subject, type_=TYPES[type(body)], id_=id_, body=body.write()
     )
@@ -116,6 +146,17 @@ async def register(
     if any(error.code in _OURS for error in answer.errors):
         deps.registrar.forget_session()
         raise unavailable("unavailable")
+    return answer
+
+
+def acknowledge(
+    form: forms.RegistrationForm, answer: RegistrationAnswer
+) -> tuple[int, RegistrationAnswer]:
+    """201 once it is committed, 202 until then.
+
+    Raises:
+        Problem: 422, the stage refused it.
+    """
     status = {"committed": 201, "refused": 422}.get(answer.state, 202)
     metrics.REGISTRATIONS.labels(form.kind, str(status)).inc()
     if answer.state == "refused":
@@ -155,128 +196,3 @@ def describe(id_: str, outcome: RegistrationOutcome | None) -> RegistrationAnswe
         return RegistrationAnswer(id=id_, state="refused", outcome="rejected", errors=errors)
     state = "committed" if outcome.committed else "pending"
     return RegistrationAnswer(id=id_, state=state, outcome=final, facts=facts)
-
-
-def author(principal: Principal, patient: str) -> s.Author:
-    """Who registers, and in which role.
-
-    Raises:
-        Problem: 403, the principal's role registers nothing.
-    """
-    person, role = _person(principal, patient)
-    organisation = (
-        s.Party(party_kind="organisation", number=principal.organisation)
-        if principal.organisation
-        else None
-    )
-    return s.Author(
-        role=role,
-        person=person,
-        organisation=organisation,
-        token_issuer=principal.issuer,
-        token_id=principal.token_id,
-    )
-
-
-def _person(principal: Principal, patient: str) -> tuple[s.Party, s.AuthorRole]:
-    if principal.role == "patient" and principal.niss is not None:
-        own = niss.compact(patient) == principal.niss
-        party = s.Party(party_kind="citizen", number=principal.niss, name=principal.name)
-        return party, "patient" if own else "mandate_holder"
-    if principal.role in ("caregiver", "pharmacist") and principal.nihdi is not None:
-        party = s.Party(party_kind="professional", number=principal.nihdi, name=principal.name)
-        return party, "caregiver" if principal.role == "caregiver" else "pharmacist"
-    raise Problem(403, "role-not-allowed")
-
-
-def build(form: forms.RegistrationForm, by: s.Author) -> s.Registration:
-    """The registration's body.
-
-    Raises:
-        Problem: 400, a number in it is malformed.
-    """
-    evidence = _evidence(form.evidence)
-    match form:
-        case forms.GiveConsentForm():
-            return s.GiveConsent(author=by, evidence=evidence)
-        case forms.WithdrawConsentForm():
-            return s.WithdrawConsent(author=by, evidence=evidence)
-        case forms.DeclareLinkForm() | forms.RevokeLinkForm():
-            return _build_link(form, by, evidence)
-        case forms.PutExclusionForm():
-            party = _party(form.party, "/party/number")
-            return s.PutExclusion(author=by, evidence=evidence, party=party)
-        case forms.LiftExclusionForm():
-            return s.LiftExclusion(author=by, evidence=evidence, exclusion=form.exclusion)
-        case _:
-            return _build_mandate(form, by, evidence)
-
-
-def _build_link(
-    form: forms.DeclareLinkForm | forms.RevokeLinkForm,
-    by: s.Author,
-    evidence: s.Evidence | None,
-) -> s.Registration:
-    if isinstance(form, forms.RevokeLinkForm):
-        return s.RevokeLink(author=by, evidence=evidence, link=form.link)
-    return s.DeclareLink(
-        author=by,
-        evidence=evidence,
-        party=_party(form.party, "/party/number"),
-        link_type=form.link_type,
-        starts_at=form.starts_at,
-    )
-
-
-def _build_mandate(
-    form: forms.GrantMandateForm
-    | forms.AcceptMandateForm
-    | forms.RefuseMandateForm
-    | forms.EndMandateForm,
-    by: s.Author,
-    evidence: s.Evidence | None,
-) -> s.Registration:
-    match form:
-        case forms.GrantMandateForm():
-            return s.GrantMandate(
-                author=by,
-                evidence=evidence,
-                holder=_party(form.holder, "/holder/number"),
-                mandate_type=form.mandate_type,
-                valid_until=form.valid_until,
-            )
-        case forms.AcceptMandateForm():
-            return s.AcceptMandate(author=by, evidence=evidence, mandate=form.mandate)
-        case forms.RefuseMandateForm():
-            return s.RefuseMandate(author=by, evidence=evidence, mandate=form.mandate)
-        case forms.EndMandateForm():
-            return s.EndMandate(author=by, evidence=evidence, mandate=form.mandate)
-        case _:
-            assert_never(form)
-
-
-def _evidence(form: forms.EvidenceForm | None) -> s.Evidence | None:
-    return s.Evidence(proof=form.proof, reference=form.reference) if form else None
-
-
-def _party(form: forms.PartyForm, path: str) -> s.Party:
-    try:
-        number = _valid_number(form.party_kind, form.number)
-    except InvalidNumber:
-        raise Problem(400, "malformed-identifier", [FieldIssue(path=path, code="number")]) from None
-    return s.Party(party_kind=form.party_kind, number=number, name=form.name)
-
-
-def _valid_number(kind: s.PartyKind, number: str) -> str:
-    """The compact number; an organisation has a pharmacy, NIHDI or enterprise number."""
-    match kind:
-        case "citizen":
-            return niss.validate(number)
-        case "professional":
-            return nihdi.validate(number)
-        case "organisation":
-            if pharmacy.is_valid(number):
-                return pharmacy.validate(number)
-            return nihdi.validate(number) if nihdi.is_valid(number) else cbe.validate(number)
-        case _:
-            assert_never(kind)

@@ -7,6 +7,7 @@ from consumers.api.cursors import SortKey
 from infra.postgres import Pool
 from projections import quality_queries, quality_refusals, queries
 from projections.access import AccessFacts
+from projections.registered import RegistrationRow
 from schemas.partitioning import partition_for
 
 
@@ -35,8 +36,12 @@ class PostgresStore:
         as_of: Mapping[int, int],
         dguid: str | None = None,
         oldest_first: bool = False,
+        also: Sequence[str] = (),
     ) -> list[queries.HistoryRow]:
-        """A subject's current lines, newest first unless told otherwise."""
+        """A subject's current lines, newest first unless told otherwise; with `dguid` only that.
+
+        `also` are the person's replaced numbers.
+        """
         async with self._pool.connection() as connection:
             return await queries.history(
                 connection,
@@ -48,6 +53,7 @@ class PostgresStore:
                 as_of=as_of,
                 dguid=dguid,
                 oldest_first=oldest_first,
+                also=also,
             )
 
     async def own_lines(
@@ -72,23 +78,31 @@ class PostgresStore:
                 as_of=as_of,
             )
 
-    async def access_facts(self, *, subject: str, at: datetime) -> AccessFacts:
+    async def access_facts(
+        self, *, subject: str, at: datetime, as_of: Mapping[int, int] | None = None
+    ) -> AccessFacts:
         """What `access_state` holds about a subject."""
         async with self._pool.connection() as connection:
-            return await queries.access_facts(connection, subject=subject, at=at)
+            return await queries.access_facts(connection, subject=subject, at=at, as_of=as_of)
 
-    async def mandates_held(self, *, holder: str) -> list[queries.RegistrationRow]:
+    async def mandates_held(self, *, holder: str) -> list[RegistrationRow]:
         """Mandates to the holder that are not ended, waiting ones included."""
         async with self._pool.connection() as connection:
             return await queries.mandates_of(connection, holder=holder)
 
-    async def registrations_of(self, *, subject: str) -> list[queries.RegistrationRow]:
+    async def registrations_of(self, *, subject: str) -> list[RegistrationRow]:
         """Everything registered about a subject, ended ones included."""
         async with self._pool.connection() as connection:
             return await queries.registrations_of(connection, subject=subject, ended=True)
 
     async def access_log(
-        self, *, subject: str, start: datetime, limit: int, after: SortKey | None
+        self,
+        *,
+        subject: str,
+        start: datetime,
+        limit: int,
+        after: SortKey | None,
+        also: Sequence[str] = (),
     ) -> list[queries.AccessLogRow]:
         """Decisions about a subject, newest first."""
         async with self._pool.connection() as connection:
@@ -98,6 +112,7 @@ class PostgresStore:
                 start=start,
                 limit=limit,
                 after=(after.at, after.parts[0]) if after else None,
+                also=also,
             )
 
     async def access_place(self, *, subject: str, ce_id: str) -> tuple[int, int] | None:

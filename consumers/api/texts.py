@@ -141,8 +141,33 @@ REASONS: Final[dict[str, Text]] = {
 }
 
 
-def basis_text(basis: str | None, reason: str | None) -> Text:
+DETAILS: Final[dict[str, Text]] = {
+    "parent": {
+        "fr": "Un parent qui agit pour son enfant.",
+        "nl": "Een ouder die voor zijn kind handelt.",
+        "de": "Ein Elternteil, der für sein Kind handelt.",
+        "en": "A parent who acts for their child.",
+    },
+    "deceased": {
+        "fr": "Refusé : un décès est enregistré.",
+        "nl": "Geweigerd: er is een overlijden geregistreerd.",
+        "de": "Verweigert: ein Todesfall ist registriert.",
+        "en": "Refused: a death is registered.",
+    },
+    "merge_pending": {
+        "fr": "Refusé : deux numéros de cette personne sont en cours de fusion.",
+        "nl": "Geweigerd: twee nummers van deze persoon worden samengevoegd.",
+        "de": "Verweigert: zwei Nummern dieser Person werden gerade zusammengeführt.",
+        "en": "Refused: two numbers of this person are being merged.",
+    },
+}
+"""In place of the words of the reason or basis that a detail is a case of."""
+
+
+def basis_text(basis: str | None, reason: str | None, detail: str | None = None) -> Text:
     """Why access was given or refused."""
+    if detail in DETAILS:
+        return DETAILS[detail]
     if basis is not None:
         return BASES.get(basis, {})
     return REASONS.get(reason or "", {})

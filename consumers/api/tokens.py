@@ -299,6 +299,8 @@ _NEEDS: Final[dict[Role, tuple[str, ...]]] = {
     "caregiver": ("nihdi", "profession"),
     "pharmacist": ("nihdi", "profession", "organisation"),
     "pharmacy": ("organisation",),
+    "admission_desk": ("niss", "organisation"),
+    "insurer": ("niss", "organisation"),
     "auditor": (),
     "operator": (),
 }

@@ -16,6 +16,7 @@ from consumers.cli import (
     projections,
     quality,
     rederive,
+    registrations,
     run,
     schemas,
     simulate,
@@ -42,6 +43,7 @@ app.add_typer(audit_log.app, name="log")
 app.add_typer(audit_log.audit_app, name="audit")
 audit_log.audit_app.command("rederive")(rederive.rederive)
 app.add_typer(quality.app, name="quality")
+app.add_typer(registrations.app, name="registrations")
 app.add_typer(bench.app, name="bench")
 app.add_typer(projections.app, name="projections")
 app.command("run")(run.run)

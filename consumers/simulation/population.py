@@ -21,7 +21,11 @@ MOD_89_SHARE: Final = 0.3
 """Share of physicians with a number from after April 2019, which is checked modulo 89."""
 CAST: Final[tuple[Habit, ...]] = ("heavy",) + ("chronic",) * 5 + ("occasional",) * 2
 """Habits of the first persons, whom the demo's personas are cast from."""
-_BIRTH_YEARS: Final = range(1928, 2024)
+_ADULT_YEARS: Final = range(1928, 2008)
+_CHILD_YEARS: Final = range(2014, 2024)
+_CHILDREN_SHARE: Final = 0.1
+SPEAKING: Final = len(CAST) + 4
+"""So many of the first persons are of age: they are cast, or register for themselves."""
 _CENTURY: Final = 2000
 
 _GIVEN: Final = {
@@ -120,7 +124,9 @@ def populate(seed: int, size: SimulationSize) -> Population:
     chosen = [one.number for one in pharmacies]
     habits = rng.choices(list(HABIT_SHARES), list(HABIT_SHARES.values()), k=size.persons)
     habits[: len(CAST)] = CAST
-    persons = tuple(_person(rng, numbers, chosen, habit) for habit in habits)
+    persons = tuple(
+        _person(rng, numbers, chosen, habit, adult=at < SPEAKING) for at, habit in enumerate(habits)
+    )
     many = max(4, size.pharmacies)
     return Population(
         pharmacies=pharmacies,
@@ -151,10 +157,11 @@ class _Numbers:
             if self._fresh(first6):
                 return first6 + pharmacy.check_digits(first6)
 
-    def person(self, sex: Literal["female", "male"]) -> str:
+    def person(self, sex: Literal["female", "male"], *, adult: bool = True) -> str:
         month = "40" if self._rng.random() < BIS_SHARE else "00"
+        child = self._rng.random() < _CHILDREN_SHARE and not adult
         while True:
-            born = self._rng.choice(_BIRTH_YEARS)
+            born = self._rng.choice(_CHILD_YEARS if child else _ADULT_YEARS)
             counter = self._rng.randrange(1, 998, 2) + (sex == "female")
             first9 = f"{born % 100:02d}{month}00{counter:03d}"
             if self._fresh(first9):
@@ -188,10 +195,12 @@ def _sex(rng: random.Random) -> Literal["female", "male"]:
     return "female" if rng.random() < 0.5 else "male"  # noqa: PLR2004 - a coin
 
 
-def _person(rng: random.Random, numbers: _Numbers, pharmacies: list[str], habit: Habit) -> Person:
+def _person(
+    rng: random.Random, numbers: _Numbers, pharmacies: list[str], habit: Habit, *, adult: bool
+) -> Person:
     sex = _sex(rng)
     return Person(
-        niss=numbers.person(sex),
+        niss=numbers.person(sex, adult=adult),
         name=_name(rng, sex),
         sex=sex,
         language="nl" if rng.random() < 0.57 else "fr",  # noqa: PLR2004 - about Belgium's share

@@ -7,13 +7,17 @@ planted among them. Everything about one person is one chain, to be performed in
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Literal
 
 from consumers.simulation.plan import Plan
 from consumers.simulation.population import CAST, Caregiver, Person, Pharmacy, Population, seeded
+from schemas.identifiers import niss
+from schemas.policy import baseline
+from streams.subject.person import too_young
 
 Body = dict[str, object]
-Role = Literal["patient", "caregiver", "pharmacist", "pharmacy"]
+Role = Literal["patient", "caregiver", "pharmacist", "pharmacy", "insurer"]
 
 CONSENT_SHARE: Final = 0.85
 WITHDRAWAL_SHARE: Final = 0.03
@@ -22,6 +26,8 @@ PHYSICIAN_LINK_SHARE: Final = 0.4
 EXCLUSION_SHARE: Final = 0.02
 LIFTED_SHARE: Final = 0.3
 MANDATE_SHARE: Final = 0.03
+INSURER: Final = "0999000129"
+"""An invented enterprise."""
 UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 _EVIDENCE: Final[Body] = {"proof": "eidreading"}
 
@@ -163,7 +169,7 @@ def plan_registrations(plan: Plan, most_persons: int | None = None) -> Registrat
     chains = [*_persona_chains(personas), *_refusal_chains(plan.population, others)]
     for person in others[_REFUSED_PERSONS:]:
         rng = seeded(plan.seed, "registrations", person.niss)
-        chain = tuple(_everyday(rng, person, plan.population))
+        chain = tuple(_everyday(rng, person, plan.population, plan.now))
         if chain:
             chains.append(chain)
     return RegistrationPlan(personas, tuple(chains))
@@ -260,13 +266,12 @@ def _mandate_refusals(
 
 
 def _everyday(
-    rng: random.Random, person: Person, population: Population
+    rng: random.Random, person: Person, population: Population, now: datetime
 ) -> Iterator[PlannedRegistration]:
     own = patient(person)
     if rng.random() < CONSENT_SHARE:
-        yield _step("consent", own, "give_consent")
-        if rng.random() < WITHDRAWAL_SHARE:
-            yield _step("withdrawal", own, "withdraw_consent")
+        withdrawn = rng.random() < WITHDRAWAL_SHARE
+        yield from _consent(person, population, now, withdrawn=withdrawn)
     if rng.random() < PHARMACY_LINK_SHARE:
         home = person.pharmacies[0]
         staff = next(one for one in population.pharmacists if one.organisation == home)
@@ -282,6 +287,35 @@ def _everyday(
         holder = rng.choice([one for one in population.persons if one.niss != person.niss])
         fate = rng.choice(("accepted", "waiting", "refused", "ended"))
         yield from _mandate(person, holder, fate)
+
+
+def _consent(
+    person: Person, population: Population, now: datetime, *, withdrawn: bool
+) -> Iterator[PlannedRegistration]:
+    """Of a child by a parent, whom an insurer knows from an authentic source."""
+    own = patient(person)
+    acting: Body = {}
+    born = niss.earliest_birth(person.niss)
+    if born is not None and too_young(person.niss, baseline("access").access, now):
+        parent = population.persons[0]
+        declared: Body = {
+            "patient": person.niss,
+            "parent": _citizen(parent),
+            "child_born": born.replace(month=7).isoformat(),
+            "evidence": {"proof": "authenticsource"},
+        }
+        acting = {"patient": person.niss, "acting_as": "parent", "basis": "parental authority"}
+        yield _step("too young", own, "give_consent", refusal="AGE_BELOW_CONSENT")
+        yield _step("no parent", patient(parent), "give_consent", acting, refusal="NOT_A_PARENT")
+        yield _step("parent", _insurer(population), "declare_parent", declared)
+        own = patient(parent)
+    yield _step("consent", own, "give_consent", acting)
+    if withdrawn:
+        yield _step("withdrawal", own, "withdraw_consent", acting)
+
+
+def _insurer(population: Population) -> TokenPersona:
+    return TokenPersona("insurer", niss=population.nurses[0].niss, organisation=INSURER)
 
 
 def _mandate(

@@ -55,6 +55,7 @@ def _decision(event: AccessDecided, recorded: Recorded) -> dict[str, object]:
         "decision": event.decision,
         "reason": event.reason,
         "basis": event.basis,
+        "detail": event.detail,
         "basis_refs": list(event.basis_refs),
         "reader": event.reader,
         "role": event.role,

@@ -1,4 +1,4 @@
-"""Consent, links, exclusions and mandates of each subject, as rows that know when they held.
+"""Everything registered about each subject, as rows that know when they held.
 
 A row appears with the fact that began it (`recorded_*`) and stays when another ends it
 (`superseded_*`, `end_*`), so any question can be asked as of a position: a row holds at position p
@@ -15,20 +15,34 @@ from schemas.subject import (
     SUBJECT_FACT_TYPES,
     ConsentGiven,
     ConsentWithdrawn,
+    DeathAnnulled,
+    DeathDeclared,
     ExclusionLifted,
     ExclusionPut,
+    IdentityMerged,
     LinkDeclared,
     LinkRevoked,
     MandateAccepted,
     MandateEnded,
     MandateGranted,
     MandateRefused,
+    MergeRevoked,
+    ParentDeclared,
+    ParentRevoked,
     SubjectFact,
 )
 
 SCHEMA: Final = "access_state_v1"
 PRIMARY_KEY: Final = ("subject", "generation", "id")
-"""Primary key of every table; `id` of a consent is the `ce_id` of the fact that gave it."""
+"""Primary key of every table.
+
+`id` names the registration, or the merge that it is a half of; that of a consent is the `ce_id` of
+the fact that gave it.
+"""
+_LINK: Final = ("party", "party_kind", "link_type", "valid_from", "valid_until")
+_MANDATE: Final = ("holder", "holder_kind", "mandate_type", "valid_until")
+_UNTIL_DEATH: Final = ("consent", "link", "mandate")
+"""What a death ends."""
 
 _BEGUN: Final = {
     "subject": "text",
@@ -78,6 +92,15 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         **_ACCEPTED,
         **_ENDED,
     },
+    "parent": {
+        **_BEGUN,
+        "party": "text",
+        "consent_until": "timestamptz",
+        "valid_until": "timestamptz",
+        **_ENDED,
+    },
+    "death": {**_BEGUN, **_ENDED},
+    "merge": {**_BEGUN, "other": "text", "side": "text", **_ENDED},
 }
 """Tables and the types of their columns in PostgreSQL."""
 NULLABLE: Final = frozenset({*_ENDED, *_ACCEPTED})
@@ -97,50 +120,99 @@ class Recorded(NamedTuple):
 def fold(fact: SubjectFact, recorded: Recorded) -> tuple[Change, ...]:
     """The row changes that a fact asks for; each is applied once, in the partition's order."""
     match fact:
-        case ConsentGiven() | LinkDeclared() | ExclusionPut() | MandateGranted():
+        case (
+            ConsentGiven()
+            | LinkDeclared()
+            | ExclusionPut()
+            | MandateGranted()
+            | ParentDeclared()
+            | IdentityMerged()
+        ):
             return (_declared(fact, recorded),)
-        case ConsentWithdrawn():
-            return (_close("consent", fact, None, recorded),)
-        case LinkRevoked():
-            return (_close("link", fact, fact.link, recorded),)
-        case ExclusionLifted():
-            return (_close("exclusion", fact, fact.exclusion, recorded),)
+        case DeathDeclared():
+            ended = (_close(table, fact, None, recorded) for table in _UNTIL_DEATH)
+            return (Upsert("death", _begun(fact, fact.death, recorded)), *ended)
         case MandateAccepted():
             return (_accepted(fact, recorded),)
+        case _:
+            table, row_id = _ended(fact)
+            return (_close(table, fact, row_id, recorded),)
+
+
+def _ended(
+    fact: ConsentWithdrawn
+    | LinkRevoked
+    | ExclusionLifted
+    | MandateRefused
+    | MandateEnded
+    | ParentRevoked
+    | DeathAnnulled
+    | MergeRevoked,
+) -> tuple[str, str | None]:
+    """Which row a fact ends: its table and its id."""
+    found: tuple[str, str | None]
+    match fact:
+        case ConsentWithdrawn():
+            found = "consent", None
+        case LinkRevoked():
+            found = "link", fact.link
+        case ExclusionLifted():
+            found = "exclusion", fact.exclusion
         case MandateRefused() | MandateEnded():
-            return (_close("mandate", fact, fact.mandate, recorded),)
+            found = "mandate", fact.mandate
+        case ParentRevoked():
+            found = "parent", fact.parent
+        case DeathAnnulled():
+            found = "death", fact.death
+        case MergeRevoked():
+            found = "merge", fact.merge
         case _:
             assert_never(fact)
+    return found
 
 
 def _declared(
-    fact: ConsentGiven | LinkDeclared | ExclusionPut | MandateGranted, recorded: Recorded
+    fact: ConsentGiven
+    | LinkDeclared
+    | ExclusionPut
+    | MandateGranted
+    | ParentDeclared
+    | IdentityMerged,
+    recorded: Recorded,
 ) -> Upsert:
+    table, row_id, own = _content(fact, recorded)
+    return Upsert(table, {**_begun(fact, row_id, recorded), **own})
+
+
+def _content(
+    fact: ConsentGiven
+    | LinkDeclared
+    | ExclusionPut
+    | MandateGranted
+    | ParentDeclared
+    | IdentityMerged,
+    recorded: Recorded,
+) -> tuple[str, str, dict[str, object]]:
+    """Table, id and own columns of the row that a fact begins."""
     match fact:
         case ConsentGiven():
-            return Upsert("consent", _begun(fact, recorded.ce_id, recorded))
+            return "consent", recorded.ce_id, {}
         case LinkDeclared():
-            own: dict[str, object] = {
-                "party": fact.party,
-                "party_kind": fact.party_kind,
-                "link_type": fact.link_type,
-                "valid_from": fact.valid_from,
-                "valid_until": fact.valid_until,
-            }
-            return Upsert("link", {**_begun(fact, fact.link, recorded), **own})
+            return "link", fact.link, _columns(fact, *_LINK)
         case ExclusionPut():
-            own = {"party": fact.party, "party_kind": fact.party_kind}
-            return Upsert("exclusion", {**_begun(fact, fact.exclusion, recorded), **own})
+            return "exclusion", fact.exclusion, _columns(fact, "party", "party_kind")
         case MandateGranted():
-            own = {
-                "holder": fact.holder,
-                "holder_kind": fact.holder_kind,
-                "mandate_type": fact.mandate_type,
-                "valid_until": fact.valid_until,
-            }
-            return Upsert("mandate", {**_begun(fact, fact.mandate, recorded), **own})
+            return "mandate", fact.mandate, _columns(fact, *_MANDATE)
+        case ParentDeclared():
+            return "parent", fact.parent, _columns(fact, "party", "consent_until", "valid_until")
+        case IdentityMerged():
+            return "merge", fact.merge, _columns(fact, "other", "side")
         case _:
             assert_never(fact)
+
+
+def _columns(fact: SubjectFact, *names: str) -> dict[str, object]:
+    return {name: getattr(fact, name) for name in names}
 
 
 def _begun(fact: SubjectFact, row_id: str, recorded: Recorded) -> dict[str, object]:

@@ -139,6 +139,21 @@ def birth_date(number: str) -> dt.date | None:
     return dt.date(year, month, day)
 
 
+def earliest_birth(number: str) -> dt.date | None:
+    """Return the first day on which the holder of a valid number can have been born.
+
+    Where the number names no whole date this is the first day of its year; None where the date is
+    wholly unknown.
+
+    Raises:
+        ValidationError: the number is not valid; the subclasses are those of `validate`.
+    """
+    number = validate(number)
+    if number[:6] in _UNKNOWN_DATES:
+        return None
+    return birth_date(number) or dt.date(_century(number) + int(number[:2]), 1, 1)
+
+
 def sex(number: str) -> Literal["M", "F"] | None:
     """Return the sex that a valid number suggests.
 

@@ -39,6 +39,7 @@ _DESIGN41: Final = "DESIGN section 4.1"
 _CONSENT: Final = "domain reference 9.1"
 _LINK: Final = "domain reference 9.2"
 _MANDATE: Final = "domain reference 9.3"
+_IDENTITY: Final = "domain reference 4.1"
 
 _TABLE: Final = (
     Code("KEY_MISSING", "Set the record key: the subject pseudonym.", _DESIGN3),
@@ -79,6 +80,22 @@ _TABLE: Final = (
     Code("MANDATE_HOLDER_MISMATCH", "Only the holder named in the mandate may do this.", _MANDATE),
     Code("MANDATE_NOT_WAITING", "The mandate was already accepted.", _MANDATE),
     Code("MANDATE_ENDED", "The mandate was refused, ended, or has run out.", _MANDATE),
+    Code("NO_MANDATE", "Only an active mandate lets somebody declare links for another.", _LINK),
+    Code("PROOF_NOT_ALLOWED", "Policy names the proofs of each link type; use one.", _LINK),
+    Code("AGE_BELOW_CONSENT", "A parent registers for somebody this young.", _CONSENT),
+    Code("NOT_A_PARENT", "No declared parent who may act now: declare them first.", _MANDATE),
+    Code("CHILD_CONSENTS_ITSELF", "From this age on the child registers it itself.", _CONSENT),
+    Code("SELF_PARENT", "Nobody is their own parent.", _MANDATE),
+    Code("CHILD_BORN_LATER", "The day of birth lies in the future.", _MANDATE),
+    Code("CHILD_OF_AGE", "Parents act for children below the age that policy states.", _MANDATE),
+    Code("PARENT_EXISTS", "This parent is declared: nothing is to be done.", _MANDATE),
+    Code("PARENT_UNKNOWN", "The subject has no declared parent with this id.", _MANDATE),
+    Code("SUBJECT_DECEASED", "A death is registered: annul it first if it is wrong.", _CONSENT),
+    Code("DEATH_UNKNOWN", "No death is registered under this id.", _CONSENT),
+    Code("SELF_MERGE", "Name two different numbers.", _IDENTITY),
+    Code("MERGE_EXISTS", "These two numbers are being merged, or this id is taken.", _IDENTITY),
+    Code("MERGE_UNKNOWN", "The subject has no merge with this id.", _IDENTITY),
+    Code("SUBJECT_MERGED", "Register it under the number that replaces this one.", _IDENTITY),
     Code("UNDECIDABLE", "Submit again; report it if it stays so.", "DESIGN section 5", "TECHNICAL"),
 )
 

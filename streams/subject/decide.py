@@ -4,18 +4,19 @@ Pure and total. `now` is the append time of the registration, so that a re-run d
 Source: domain reference, section 9; DESIGN sections 2 and 5.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypedDict, assert_never
+from typing import Final, assert_never
 
 from schemas import brussels
 from schemas.policy import AccessPolicy
 from schemas.subject import (
     AcceptMandate,
-    AuthorRole,
+    AnnulDeath,
     ConsentGiven,
     ConsentWithdrawn,
+    DeclareDeath,
     DeclareLink,
+    DeclareParent,
     EndMandate,
     ExclusionLifted,
     ExclusionPut,
@@ -28,44 +29,28 @@ from schemas.subject import (
     MandateEnded,
     MandateGranted,
     MandateRefused,
+    MergeIdentity,
     PutExclusion,
     RefuseMandate,
-    Registration,
     RevokeLink,
+    RevokeMerge,
+    RevokeParent,
     SubjectFact,
     WithdrawConsent,
 )
-from streams.subject import authority
-from streams.subject.codes import Finding
-from streams.subject.parties import Parties
+from streams.subject import authority, person
+from streams.subject.request import Refusal, Request, common, refuse
 from streams.subject.state import LinkState, MandateState, SubjectState
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """A card reader's clock may run ahead of the broker's by this much; the link then starts now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One registration about a subject; `id` names what it declares."""
-
-    id: str
-    subject: str
-    registration: Registration
-    parties: Parties
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a registration becomes no fact."""
-
-    findings: tuple[Finding, ...]
-
-
 def decide(
     state: SubjectState, request: Request, policy: AccessPolicy, now: datetime
 ) -> SubjectFact | Refusal:
     """The fact that a registration becomes, its `sealed` still empty, or why there is none."""
-    findings = authority.check(request.subject, request.registration, request.parties)
+    findings = authority.check(state, request, policy, now)
     if findings:
         return Refusal(findings)
     registration = request.registration
@@ -82,31 +67,18 @@ def decide(
             outcome = _grant_mandate(state, request, registration, now)
         case AcceptMandate() | RefuseMandate() | EndMandate():
             outcome = _move_mandate(state, request, registration, now)
+        case (
+            DeclareParent()
+            | RevokeParent()
+            | DeclareDeath()
+            | AnnulDeath()
+            | MergeIdentity()
+            | RevokeMerge()
+        ):
+            outcome = person.decide(state, request, registration, policy, now)
         case _:
             assert_never(registration)
     return outcome
-
-
-def _refuse(code: str, path: str = "") -> Refusal:
-    return Refusal((Finding(code, path),))
-
-
-class _Common(TypedDict):
-    subject: str
-    generation: int
-    author_role: AuthorRole
-    author: str
-    sealed: str
-
-
-def _common(state: SubjectState, request: Request) -> _Common:
-    return {
-        "subject": request.subject,
-        "generation": state.generation,
-        "author_role": request.registration.author.role,
-        "author": request.parties.author,
-        "sealed": "",
-    }
 
 
 def _consent(
@@ -114,11 +86,11 @@ def _consent(
 ) -> SubjectFact | Refusal:
     if isinstance(registration, GiveConsent):
         if state.consent:
-            return _refuse("CONSENT_ALREADY_GIVEN")
-        return ConsentGiven(**_common(state, request))
+            return refuse("CONSENT_ALREADY_GIVEN")
+        return ConsentGiven(**common(state, request))
     if not state.consent:
-        return _refuse("CONSENT_NOT_GIVEN")
-    return ConsentWithdrawn(**_common(state, request))
+        return refuse("CONSENT_NOT_GIVEN")
+    return ConsentWithdrawn(**common(state, request))
 
 
 def _declare_link(
@@ -131,19 +103,19 @@ def _declare_link(
     link_type, kind = registration.link_type, registration.party.party_kind
     months = policy.link_months.get(link_type)
     if months is None or kind not in policy.link_parties.get(link_type, ()):
-        return _refuse("LINK_TYPE_PARTY_MISMATCH", "/link_type")
+        return refuse("LINK_TYPE_PARTY_MISMATCH", "/link_type")
     starts_at = registration.starts_at or now
     if starts_at > now + CLOCK_SKEW:
-        return _refuse("LINK_IN_FUTURE", "/starts_at")
+        return refuse("LINK_IN_FUTURE", "/starts_at")
     valid_from = min(starts_at, now)
     valid_until = brussels.months_after(valid_from, months)
     if valid_until <= now:
-        return _refuse("LINK_OVER", "/starts_at")
-    declared = LinkState(_party(request), link_type, valid_from, valid_until)
+        return refuse("LINK_OVER", "/starts_at")
+    declared = LinkState(request.party, link_type, valid_from, valid_until)
     if any(_overlap(declared, other) for other in state.links.values()):
-        return _refuse("LINK_EXISTS", "/party")
+        return refuse("LINK_EXISTS", "/party")
     return LinkDeclared(
-        **_common(state, request),
+        **common(state, request),
         link=request.id,
         party=declared.party,
         party_kind=kind,
@@ -167,12 +139,12 @@ def _revoke_link(
 ) -> SubjectFact | Refusal:
     link = state.links.get(registration.link)
     if link is None:
-        return _refuse("LINK_UNKNOWN", "/link")
+        return refuse("LINK_UNKNOWN", "/link")
     if not authority.may_touch_link(registration.author.role, request.parties, link.party):
-        return _refuse("AUTHOR_NOT_ALLOWED", "/link")
+        return refuse("AUTHOR_NOT_ALLOWED", "/link")
     if link.revoked:
-        return _refuse("LINK_ALREADY_REVOKED", "/link")
-    return LinkRevoked(**_common(state, request), link=registration.link)
+        return refuse("LINK_ALREADY_REVOKED", "/link")
+    return LinkRevoked(**common(state, request), link=registration.link)
 
 
 def _exclusion(
@@ -180,15 +152,15 @@ def _exclusion(
 ) -> SubjectFact | Refusal:
     if isinstance(registration, LiftExclusion):
         if registration.exclusion not in state.exclusions:
-            return _refuse("EXCLUSION_UNKNOWN", "/exclusion")
-        return ExclusionLifted(**_common(state, request), exclusion=registration.exclusion)
-    party = _party(request)
+            return refuse("EXCLUSION_UNKNOWN", "/exclusion")
+        return ExclusionLifted(**common(state, request), exclusion=registration.exclusion)
+    party = request.party
     if registration.party.party_kind == "citizen":
-        return _refuse("PARTY_INVALID", "/party/party_kind")
+        return refuse("PARTY_INVALID", "/party/party_kind")
     if party in state.exclusions.values():
-        return _refuse("EXCLUSION_EXISTS", "/party")
+        return refuse("EXCLUSION_EXISTS", "/party")
     return ExclusionPut(
-        **_common(state, request),
+        **common(state, request),
         exclusion=request.id,
         party=party,
         party_kind=registration.party.party_kind,
@@ -198,15 +170,15 @@ def _exclusion(
 def _grant_mandate(
     state: SubjectState, request: Request, registration: GrantMandate, now: datetime
 ) -> SubjectFact | Refusal:
-    holder = _party(request)
+    holder = request.party
     if registration.holder.party_kind == "professional":
-        return _refuse("PARTY_INVALID", "/holder/party_kind")
+        return refuse("PARTY_INVALID", "/holder/party_kind")
     if holder == request.subject:
-        return _refuse("SELF_MANDATE", "/holder")
+        return refuse("SELF_MANDATE", "/holder")
     if registration.valid_until is not None and registration.valid_until <= now:
-        return _refuse("MANDATE_PERIOD_INVALID", "/valid_until")
+        return refuse("MANDATE_PERIOD_INVALID", "/valid_until")
     return MandateGranted(
-        **_common(state, request),
+        **common(state, request),
         mandate=request.id,
         holder=holder,
         holder_kind=registration.holder.party_kind,
@@ -223,18 +195,18 @@ def _move_mandate(
 ) -> SubjectFact | Refusal:
     mandate = state.mandates.get(registration.mandate)
     if mandate is None:
-        return _refuse("MANDATE_UNKNOWN", "/mandate")
+        return refuse("MANDATE_UNKNOWN", "/mandate")
     code = _mandate_fault(mandate, request, now)
     if code is not None:
-        return _refuse(code, "/mandate")
-    common = _common(state, request)
+        return refuse(code, "/mandate")
+    members = common(state, request)
     match registration:
         case AcceptMandate():
-            return MandateAccepted(**common, mandate=registration.mandate)
+            return MandateAccepted(**members, mandate=registration.mandate)
         case RefuseMandate():
-            return MandateRefused(**common, mandate=registration.mandate)
+            return MandateRefused(**members, mandate=registration.mandate)
         case EndMandate():
-            return MandateEnded(**common, mandate=registration.mandate)
+            return MandateEnded(**members, mandate=registration.mandate)
         case _:
             assert_never(registration)
 
@@ -250,9 +222,3 @@ def _mandate_fault(mandate: MandateState, request: Request, now: datetime) -> st
     if mandate.phase == "active" and not isinstance(registration, EndMandate):
         return "MANDATE_NOT_WAITING"
     return None
-
-
-def _party(request: Request) -> str:
-    if request.parties.party is None:
-        raise AssertionError("this registration names a party, which was resolved with it")
-    return request.parties.party

@@ -10,20 +10,27 @@ from typing import Final
 from schemas import topics
 from schemas.canonical import lp
 from schemas.keyvault import SubjectSecret
-from schemas.policy import AccessPolicy, PolicyVersion, baseline
+from schemas.policy import PolicyVersion, baseline
 from schemas.receipts import SUBJECT_RECEIPT, Issue, Original, Outcome, Receipt, SubmissionRef
 from schemas.sealing import facts
-from schemas.subject import SUBJECT_FACT_TYPES, Registration, SubjectContent, SubjectFact
+from schemas.subject import (
+    SUBJECT_FACT_TYPES,
+    DeclareParent,
+    Registration,
+    SubjectContent,
+    SubjectFact,
+)
 from streams.engine.outputs import OutputBuilder
 from streams.engine.stage import Output, Submission
 from streams.subject import admission, codes, parties
 from streams.subject.admission import Opened, Sender
 from streams.subject.codes import Finding
-from streams.subject.decide import Refusal, Request, decide
+from streams.subject.decide import decide
+from streams.subject.request import Refusal, Request
 from streams.subject.state import PartitionState
 
 STAGE: Final = "subject"
-DECIDER_VERSION: Final = "subject/1"
+DECIDER_VERSION: Final = "subject/2"
 """Changes whenever the same submission could get another outcome."""
 FACTS: Final = topics.SUBJECT_REGISTERED.name
 RECEIPTS: Final = topics.SUBJECT_RECEIPTS.name
@@ -99,14 +106,12 @@ def _decide(
     named = parties.resolve(registration, pseudonym_key)
     if isinstance(named, tuple):
         return Refusal(named)
-    policy, secret = case.policy.data, _secret(case)
-    if not isinstance(policy, AccessPolicy):
-        raise TypeError("registrations are decided under an access policy")
+    secret = _secret(case)
     known = state.of(opened.subject, secret.generation)
     if known.generation != secret.generation:
         raise LookupError("the vault's secret is of an erased generation: gather it again")
     request = Request(opened.id, opened.subject, registration, named)
-    fact = decide(known, request, policy, desk.submission.appended_at)
+    fact = decide(known, request, case.policy.access, desk.submission.appended_at)
     if isinstance(fact, Refusal):
         return fact
     return _sealed(fact, registration, secret, desk.builder.next_id)
@@ -126,6 +131,7 @@ def _sealed(
         author=registration.author,
         evidence=registration.evidence,
         party=None if about is None else about[1],
+        child_born=registration.child_born if isinstance(registration, DeclareParent) else None,
     )
     associated = facts.access_associated_data(
         type_=SUBJECT_FACT_TYPES[type(fact)], subject=fact.subject, generation=fact.generation

@@ -13,17 +13,23 @@ from schemas.identifiers import cbe, nihdi, niss, pharmacy
 from schemas.sealing.pseudonym import party_pseudonym
 from schemas.subject import (
     AcceptMandate,
+    AnnulDeath,
+    DeclareDeath,
     DeclareLink,
+    DeclareParent,
     EndMandate,
     GiveConsent,
     GrantMandate,
     LiftExclusion,
+    MergeIdentity,
     Party,
     PartyKind,
     PutExclusion,
     RefuseMandate,
     Registration,
     RevokeLink,
+    RevokeMerge,
+    RevokeParent,
     WithdrawConsent,
 )
 from streams.subject.codes import Finding
@@ -45,6 +51,10 @@ def named(registration: Registration) -> tuple[str, Party] | None:
             return "/party", registration.party
         case GrantMandate():
             return "/holder", registration.holder
+        case DeclareParent():
+            return "/parent", registration.parent
+        case MergeIdentity():
+            return "/other", registration.other
         case (
             GiveConsent()
             | WithdrawConsent()
@@ -53,6 +63,10 @@ def named(registration: Registration) -> tuple[str, Party] | None:
             | AcceptMandate()
             | RefuseMandate()
             | EndMandate()
+            | RevokeParent()
+            | DeclareDeath()
+            | AnnulDeath()
+            | RevokeMerge()
         ):
             return None
         case _:

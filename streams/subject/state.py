@@ -17,21 +17,28 @@ from schemas.subject import (
     SUBJECT_FACTS,
     ConsentGiven,
     ConsentWithdrawn,
+    DeathAnnulled,
+    DeathDeclared,
     ExclusionLifted,
     ExclusionPut,
+    IdentityMerged,
     LinkDeclared,
     LinkRevoked,
     MandateAccepted,
     MandateEnded,
     MandateGranted,
     MandateRefused,
+    MergeRevoked,
+    MergeSide,
+    ParentDeclared,
+    ParentRevoked,
     SubjectFact,
 )
 from streams.engine.tables import Layout, StateTables
 
 HORIZON: Final = timedelta(days=366)
 """How long an answer is repeated to whoever submits the same id again."""
-FOLD: Final = "1"
+FOLD: Final = "2"
 """Changes whenever the same outputs would be remembered otherwise: stores are then rebuilt."""
 MandatePhase = Literal["waiting", "active", "over"]
 
@@ -55,16 +62,49 @@ class MandateState:
     valid_until: datetime | None
     phase: MandatePhase = "waiting"
 
+    def holds(self, now: datetime) -> bool:
+        """Whether its holder may act by it at `now`."""
+        return self.phase == "active" and (self.valid_until is None or now < self.valid_until)
+
+
+@dataclass(frozen=True, slots=True)
+class ParentState:
+    """A declared parent, not revoked."""
+
+    party: str
+    consent_until: datetime
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MergeState:
+    """This subject's half of a merge with `other`, not revoked."""
+
+    other: str
+    side: MergeSide
+
 
 @dataclass(frozen=True, slots=True)
 class SubjectState:
-    """One generation of a subject; `exclusions` holds the party of each exclusion in force."""
+    """One generation of a subject; `exclusions` holds the party of each exclusion in force.
+
+    `death` is the id of the registration of a death that was not annulled.
+    """
 
     generation: int
     consent: bool = False
     links: Mapping[str, LinkState] = field(default_factory=dict)
     exclusions: Mapping[str, str] = field(default_factory=dict)
     mandates: Mapping[str, MandateState] = field(default_factory=dict)
+    parents: Mapping[str, ParentState] = field(default_factory=dict)
+    merges: Mapping[str, MergeState] = field(default_factory=dict)
+    death: str | None = None
+
+    @property
+    def replaced_by(self) -> str | None:
+        """The subject whose number is used in place of this one's, by this half of a merge."""
+        found = [one.other for one in self.merges.values() if one.side == "replaced"]
+        return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +199,15 @@ def evolve(state: SubjectState, fact: SubjectFact) -> SubjectState:
             return replace(state, exclusions=_exclusions(state.exclusions, fact))
         case MandateGranted() | MandateAccepted() | MandateRefused() | MandateEnded():
             return replace(state, mandates=_mandates(state.mandates, fact))
+        case (
+            ParentDeclared()
+            | ParentRevoked()
+            | DeathDeclared()
+            | DeathAnnulled()
+            | IdentityMerged()
+            | MergeRevoked()
+        ):
+            return _evolve_person(state, fact)
         case _:
             assert_never(fact)
 
@@ -188,3 +237,52 @@ def _mandates(
         return {**mandates, fact.mandate: MandateState(fact.holder, fact.valid_until)}
     phase: MandatePhase = "active" if isinstance(fact, MandateAccepted) else "over"
     return {**mandates, fact.mandate: replace(mandates[fact.mandate], phase=phase)}
+
+
+def _evolve_person(
+    state: SubjectState,
+    fact: ParentDeclared
+    | ParentRevoked
+    | DeathDeclared
+    | DeathAnnulled
+    | IdentityMerged
+    | MergeRevoked,
+) -> SubjectState:
+    match fact:
+        case ParentDeclared() | ParentRevoked():
+            return replace(state, parents=_parents(state.parents, fact))
+        case DeathDeclared():
+            return _ended_by_death(state, fact.death)
+        case DeathAnnulled():
+            return replace(state, death=None)
+        case IdentityMerged() | MergeRevoked():
+            return replace(state, merges=_merges(state.merges, fact))
+        case _:
+            assert_never(fact)
+
+
+def _parents(
+    parents: Mapping[str, ParentState], fact: ParentDeclared | ParentRevoked
+) -> Mapping[str, ParentState]:
+    if isinstance(fact, ParentDeclared):
+        declared = ParentState(fact.party, fact.consent_until, fact.valid_until)
+        return {**parents, fact.parent: declared}
+    return {name: one for name, one in parents.items() if name != fact.parent}
+
+
+def _merges(
+    merges: Mapping[str, MergeState], fact: IdentityMerged | MergeRevoked
+) -> Mapping[str, MergeState]:
+    if isinstance(fact, IdentityMerged):
+        return {**merges, fact.merge: MergeState(fact.other, fact.side)}
+    return {name: one for name, one in merges.items() if name != fact.merge}
+
+
+def _ended_by_death(state: SubjectState, death: str) -> SubjectState:
+    return replace(
+        state,
+        consent=False,
+        links={name: replace(link, revoked=True) for name, link in state.links.items()},
+        mandates={name: replace(one, phase="over") for name, one in state.mandates.items()},
+        death=death,
+    )

@@ -86,6 +86,27 @@ def link(world: World, name: str, until: datetime = LATER) -> Output:
     )
 
 
+def parent(world: World) -> Output:
+    return registered(
+        world,
+        subject.ParentDeclared,
+        parent="parent-one",
+        party=HOLDER,
+        consent_until=LATER,
+        valid_until=LATER,
+    )
+
+
+def exclusion(world: World, party: str, **members: object) -> Output:
+    members |= {"party": party, "party_kind": "professional", "exclusion": "exclusion-one"}
+    return registered(world, subject.ExclusionPut, **members)
+
+
+def half(world: World, one: str, other: str, side: str) -> Output:
+    members: dict[str, object] = {"subject": one, "other": other, "side": side}
+    return registered(world, subject.IdentityMerged, merge="merge-one", **members)
+
+
 def grant(world: World, name: str) -> Output:
     return registered(
         world,
@@ -160,6 +181,51 @@ async def test_what_is_ended_is_no_fact_any_more_but_can_be_listed(world: World)
         ("mandate", "prescription"),
     ]
     assert await queries.mandators(world.connection, holder=HOLDER) == []
+
+
+async def test_what_stood_at_a_position_is_what_a_decision_made_there_rested_on(
+    world: World,
+) -> None:
+    before = await state_of(
+        world,
+        registered(world, subject.ConsentGiven),
+        link(world, "link-one"),
+        grant(world, "mandate-one"),
+        registered(world, subject.MandateAccepted, mandate="mandate-one"),
+        parent(world),
+    )
+    assert len(before.links) == len(before.mandates) == len(before.parents) == 1
+    cut = await queries.positions(world.connection, projection="access_state", topic=world.topic)
+    after = await state_of(world, registered(world, subject.DeathDeclared, death="death-one"))
+    assert (after.consent, after.links, after.mandates, after.death) == (None, (), (), "death-one")
+    then = await queries.access_facts(world.connection, subject=ANN, at=NOON, as_of=cut)
+    assert then == before
+    nothing = dict.fromkeys(cut, 0)
+    assert (
+        await queries.access_facts(world.connection, subject=ANN, at=NOON, as_of=nothing)
+        == AccessFacts()
+    )
+
+
+async def test_two_numbers_are_one_person_once_both_halves_stand(world: World) -> None:
+    pending = await state_of(
+        world,
+        registered(world, subject.ConsentGiven),
+        exclusion(world, DOCTOR, subject=HOLDER),
+        half(world, ANN, HOLDER, "surviving"),
+    )
+    assert pending.merge_pending
+    merged = await state_of(world, half(world, HOLDER, ANN, "replaced"))
+    assert (merged.merge_pending, merged.person) == (False, (ANN, HOLDER))
+    assert [one.party for one in merged.exclusions] == [DOCTOR]
+    other = await queries.access_facts(world.connection, subject=HOLDER, at=NOON)
+    assert other == merged
+    apart = await state_of(
+        world,
+        registered(world, subject.MergeRevoked, merge="merge-one"),
+        registered(world, subject.MergeRevoked, merge="merge-one", subject=HOLDER),
+    )
+    assert (apart.merge_pending, apart.person, apart.exclusions) == (False, (), ())
 
 
 async def test_mandates_are_asked_for_a_subject_or_a_holder(world: World) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from consumers.api import overview, registrations
+from consumers.api import forms, merges, overview, registrations
 from consumers.api.answers import NOT_FOUND, REGISTRATION_REFUSALS, as_json
 from consumers.api.callers import require
 from consumers.api.forms import EmptyForm, RegistrationForm
@@ -35,7 +35,10 @@ async def register(
     deps: Deps, principal: Authenticated, form: RegistrationForm, key: IdempotencyKey = None
 ) -> Response:
     """Registers; 201 once the fact is committed, 202 with the id of its receipt until then."""
-    status, answer = await registrations.register(deps, principal, form, key)
+    if isinstance(form, forms.MergeIdentityForm | forms.RevokeMergeForm):
+        status, answer = await merges.register(deps, principal, form, key)
+    else:
+        status, answer = await registrations.register(deps, principal, form, key)
     response = as_json(answer, status)
     response.headers["Location"] = f"/v1/registrations/{answer.id}"
     return response
@@ -46,7 +49,7 @@ async def ask(deps: Deps, principal: Authenticated, registration: str) -> Respon
     """What became of a registration that one made oneself."""
     if len(registration) > registrations.MAX_ID_CHARS:
         raise Problem(404, "not-found")
-    return as_json(await registrations.ask(deps, principal, registration))
+    return as_json(await merges.ask(deps, principal, registration))
 
 
 @router.post(

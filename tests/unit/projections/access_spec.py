@@ -55,12 +55,24 @@ def _linked(*sides: str) -> Condition:
 
 
 def _mandated(r: AccessRequest, f: AccessFacts, p: AccessPolicy, now: datetime) -> bool:
+    mine = {r.reader.person, r.reader.organisation}
     return any(
-        m.holder == r.reader.person
+        m.holder in mine
         and m.mandate_type in p.mandate_types
         and not (m.valid_until is not None and m.valid_until <= now)
         for m in f.mandates
-    )
+    ) or any(c.party == r.reader.person and not c.valid_until <= now for c in f.parents)
+
+
+def _one_person(_r: AccessRequest, f: AccessFacts, _p: AccessPolicy, _n: datetime) -> bool:
+    return not f.merge_pending
+
+
+def _alive(_r: AccessRequest, f: AccessFacts, _p: AccessPolicy, _n: datetime) -> bool:
+    return f.death is None
+
+
+LIVING = ((_one_person, "no_consent merge_pending"), (_alive, "no_consent deceased"))
 
 
 def _never(_r: AccessRequest, _f: AccessFacts, _p: AccessPolicy, _n: datetime) -> bool:
@@ -77,13 +89,18 @@ class Row:
 
 ROWS = {
     "own": Row(
-        ((_has_role("patient"), "role_not_allowed"), (_consented_if_asked, "no_consent")),
+        (
+            (_has_role("patient"), "role_not_allowed"),
+            *LIVING,
+            (_consented_if_asked, "no_consent"),
+        ),
         "own_data",
     ),
     "other": Row(
         (
             (_has_role("mandate_holder"), "role_not_allowed"),
             (_asks_history, "not_own_data"),
+            *LIVING,
             (_not_excluded, "excluded"),
             (_mandated, "no_mandate"),
             (_consented_if_asked, "no_consent"),
@@ -94,6 +111,7 @@ ROWS = {
         (
             (_has_role("caregiver"), "role_not_allowed"),
             (_asks_history, "not_own_data"),
+            *LIVING,
             (_profession, "profession_not_allowed"),
             (_not_excluded, "excluded"),
             (_consented, "no_consent"),
@@ -106,6 +124,7 @@ ROWS = {
             (_in_pharmacy, "role_not_allowed"),
             (_has_role("pharmacist"), "role_not_allowed"),
             (_asks_history, "not_own_data"),
+            *LIVING,
             (_is_pharmacist, "profession_not_allowed"),
             (_not_excluded, "excluded"),
             (_consented, "no_consent"),
@@ -120,10 +139,11 @@ ROWS = {
 def specified(
     request: AccessRequest, facts: AccessFacts, policy: AccessPolicy, now: datetime
 ) -> tuple[str, str]:
-    """("permit", basis) or ("deny", reason)."""
+    """("permit", basis) or ("deny", reason); a reason may name its detail behind a space."""
     row = request.reader.role
     if row == "patient":
-        key = "own" if request.reader.person == request.subject else "other"
+        own = request.reader.person in {request.subject, *facts.person}
+        key = "own" if own else "other"
     else:
         key = row
     for condition, reason in ROWS[key].must:

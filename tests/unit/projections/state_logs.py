@@ -24,6 +24,11 @@ MANDATE: dict[str, object] = {
     "holder_kind": "citizen",
     "mandate_type": "prescription",
 }
+PARENT: dict[str, object] = {
+    "party": PARTY,
+    "consent_until": NOON.replace(year=2030),
+    "valid_until": NOON.replace(year=2032),
+}
 EXCLUSION: dict[str, object] = {"party": PARTY, "party_kind": "professional"}
 _KINDS: list[tuple[type[facts.SubjectFact], str | None, dict[str, object]]] = [
     (facts.ConsentGiven, None, {}),
@@ -36,6 +41,12 @@ _KINDS: list[tuple[type[facts.SubjectFact], str | None, dict[str, object]]] = [
     (facts.MandateAccepted, "mandate", {}),
     (facts.MandateRefused, "mandate", {}),
     (facts.MandateEnded, "mandate", {}),
+    (facts.ParentDeclared, "parent", PARENT),
+    (facts.ParentRevoked, "parent", {}),
+    (facts.DeathDeclared, "death", {}),
+    (facts.DeathAnnulled, "death", {}),
+    (facts.IdentityMerged, "merge", {"other": PARTY, "side": "replaced"}),
+    (facts.MergeRevoked, "merge", {}),
 ]
 
 

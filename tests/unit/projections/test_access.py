@@ -10,6 +10,7 @@ from projections.access import (
     Exclusion,
     Link,
     Mandate,
+    Parent,
     Permit,
     Reader,
     decide,
@@ -60,6 +61,7 @@ PHARMACIST = AccessRequest(Reader("pharmacist", DOCTOR, PHARMACY, "pharmacist"),
 CARED = AccessFacts(consent=CONSENT, links=(link(DOCTOR),))
 IN_PHARMACY = AccessFacts(consent=CONSENT, links=(link(PHARMACY),))
 MANDATED = AccessFacts(mandates=(mandate(),))
+PARENTED = AccessFacts(parents=(Parent("parent-1", OTHER, SOON),))
 
 
 def as_reader(request: AccessRequest, **changes: object) -> AccessRequest:
@@ -97,6 +99,17 @@ PERMITS = {
         POLICY, "consent_and_link", (CONSENT, "link-0002"), "caregiver"),
     "a pharmacist reads with consent and a link with the pharmacy": (
         PHARMACIST, IN_PHARMACY, POLICY, "consent_and_link", (CONSENT, "link-0001"), "pharmacist"),
+    "a holder that is an institution reads by whoever acts for it": (
+        as_reader(HOLDER, organisation=HOSPITAL), AccessFacts(mandates=(mandate(HOSPITAL),)),
+        POLICY, "mandate", ("mandate-1",), "mandate_holder"),
+    "a parent reads for a child": (
+        HOLDER, PARENTED, POLICY, "mandate", ("parent-1",), "mandate_holder"),
+    "a parent who holds a mandate reads by the mandate": (
+        HOLDER, replace(PARENTED, mandates=(mandate(),)), POLICY, "mandate", ("mandate-1",),
+        "mandate_holder"),
+    "a person reads under the number that was given up": (
+        replace(PATIENT, subject=OTHER), AccessFacts(person=(OTHER, SUBJECT)), POLICY, "own_data",
+        (), "patient"),
     "an exclusion of somebody else changes nothing": (
         CAREGIVER, replace(CARED, exclusions=(Exclusion("ex-00001", PHARMACY),)), POLICY,
         "consent_and_link", (CONSENT, "link-0001"), "caregiver"),
@@ -137,6 +150,15 @@ DENIES = {
                                   "no_mandate"),
     "a mandate that ends now": (HOLDER, AccessFacts(mandates=(mandate(until=NOW),)), POLICY,
                                 "no_mandate"),
+    "a parent of a child that is old enough": (
+        HOLDER, AccessFacts(parents=(Parent("parent-1", OTHER, NOW),)), POLICY, "no_mandate"),
+    "a parent of another child": (
+        HOLDER, AccessFacts(parents=(Parent("parent-1", DOCTOR, SOON),)), POLICY, "no_mandate"),
+    "an excluded parent": (HOLDER, shut(PARENTED, OTHER), POLICY, "excluded"),
+    "a parent where the subject may not read": (HOLDER, PARENTED, STRICT, "no_consent"),
+    "an institution's mandate and somebody elsewhere": (
+        as_reader(HOLDER, organisation=PHARMACY), AccessFacts(mandates=(mandate(HOSPITAL),)),
+        POLICY, "no_mandate"),
     "an excluded holder": (HOLDER, shut(MANDATED, OTHER), POLICY, "excluded"),
     "a holder where the subject may not read": (HOLDER, MANDATED, STRICT, "no_consent"),
     "no role of holders in policy": (HOLDER, MANDATED, without("mandate_holder"),
@@ -180,6 +202,33 @@ DENIES = {
 def test_denied_bad(case: tuple[AccessRequest, AccessFacts, AccessPolicy, str]) -> None:
     request, facts, policy, reason = case
     assert decide(request, facts, policy, NOW) == Deny(reason)  # type: ignore[arg-type]  # a table of texts
+
+
+EVERYBODY = {
+    "patient": (PATIENT, AccessFacts(consent=CONSENT)),
+    "holder": (HOLDER, MANDATED),
+    "parent": (HOLDER, PARENTED),
+    "caregiver": (CAREGIVER, CARED),
+    "pharmacist": (PHARMACIST, IN_PHARMACY),
+}
+
+
+@pytest.mark.parametrize("case", EVERYBODY.values(), ids=EVERYBODY.keys())
+def test_nobody_reads_the_dead_or_a_person_between_two_numbers_bad(
+    case: tuple[AccessRequest, AccessFacts],
+) -> None:
+    request, facts = case
+    assert isinstance(decide(request, facts, POLICY, NOW), Permit)
+    dead = replace(facts, death="death-01")
+    assert decide(request, dead, POLICY, NOW) == Deny("no_consent", "deceased")
+    between = replace(dead, merge_pending=True)
+    assert decide(request, between, POLICY, NOW) == Deny("no_consent", "merge_pending")
+
+
+def test_a_parents_reading_is_told_from_a_mandates() -> None:
+    found = decide(HOLDER, PARENTED, POLICY, NOW)
+    held = decide(HOLDER, MANDATED, POLICY, NOW)
+    assert (found.detail, held.detail) == ("parent", None)
 
 
 def test_reasons_have_a_fixed_precedence() -> None:

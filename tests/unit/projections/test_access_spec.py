@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -10,6 +11,7 @@ from projections.access import (
     Exclusion,
     Link,
     Mandate,
+    Parent,
     Permit,
     Reader,
     decide,
@@ -59,6 +61,12 @@ FACTS = st.builds(
         ),
         max_size=3,
     ).map(tuple),
+    parents=st.lists(st.builds(Parent, st.just("parent-1"), PARTIES, MOMENTS), max_size=2).map(
+        tuple
+    ),
+    death=st.sampled_from([None, None, None, "death-01"]),
+    merge_pending=st.sampled_from([False, False, False, True]),
+    person=st.lists(PARTIES, max_size=2, unique=True).map(tuple),
 )
 
 
@@ -75,7 +83,9 @@ def policies(draw: st.DrawFn) -> AccessPolicy:
 
 
 def summary(outcome: Permit | Deny) -> tuple[str, str]:
-    return ("permit", outcome.basis) if isinstance(outcome, Permit) else ("deny", outcome.reason)
+    if isinstance(outcome, Permit):
+        return "permit", outcome.basis
+    return "deny", " ".join(filter(None, (outcome.reason, outcome.detail)))
 
 
 @given(REQUESTS, FACTS, policies())
@@ -89,8 +99,12 @@ def test_the_decision_is_the_one_that_the_second_specification_names(
 def test_the_order_of_facts_never_matters(
     request: AccessRequest, facts: AccessFacts, policy: AccessPolicy
 ) -> None:
-    turned = AccessFacts(
-        facts.consent, facts.links[::-1], facts.exclusions[::-1], facts.mandates[::-1]
+    turned = replace(
+        facts,
+        links=facts.links[::-1],
+        exclusions=facts.exclusions[::-1],
+        mandates=facts.mandates[::-1],
+        parents=facts.parents[::-1],
     )
     assert decide(request, facts, policy, NOW) == decide(request, turned, policy, NOW)
 
@@ -106,11 +120,6 @@ def test_without_facts_only_the_subject_reads(request: AccessRequest, policy: Ac
 def test_an_exclusion_never_opens_anything(
     request: AccessRequest, facts: AccessFacts, policy: AccessPolicy, party: str
 ) -> None:
-    shut = AccessFacts(
-        facts.consent,
-        facts.links,
-        (*facts.exclusions, Exclusion("ex-00002", party)),
-        facts.mandates,
-    )
+    shut = replace(facts, exclusions=(*facts.exclusions, Exclusion("ex-00002", party)))
     if isinstance(decide(request, facts, policy, NOW), Deny):
         assert isinstance(decide(request, shut, policy, NOW), Deny)

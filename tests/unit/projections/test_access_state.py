@@ -17,6 +17,8 @@ from schemas.subject import (
     SUBJECT_FACTS,
     ConsentGiven,
     ConsentWithdrawn,
+    DeathDeclared,
+    ExclusionPut,
     LinkDeclared,
     LinkRevoked,
     MandateAccepted,
@@ -43,6 +45,12 @@ MEMBERS: dict[str, object] = {
     "holder": PARTY,
     "holder_kind": "citizen",
     "mandate_type": "prescription",
+    "parent": "parent-0001",
+    "consent_until": AT + timedelta(days=5),
+    "death": "death-0001",
+    "merge": "merge-0001",
+    "other": PARTY,
+    "side": "replaced",
 }
 Row = dict[str, object]
 
@@ -85,16 +93,18 @@ def holds_at(row: Row, position: int) -> bool:
 
 @pytest.mark.parametrize("model", SUBJECT_FACTS.values())
 def test_every_fact_changes_columns_that_its_table_has(model: type[SubjectFact]) -> None:
-    [change] = fold(fact(model), recorded(5))
-    columns = TABLES[change.table]
-    if isinstance(change, Upsert):
-        optional = NULLABLE | ({"valid_until"} if change.table == "mandate" else set())
-        assert set(columns) - optional <= set(change.row) <= set(columns)
-        assert change.row["recorded_position"] == 5
-    else:
-        assert {*change.key, *change.values} <= set(columns)
-        assert change.key["subject"] == SUBJECT
-        assert change.key["generation"] == 1
+    changes = fold(fact(model), recorded(5))
+    assert changes
+    for change in changes:
+        columns = TABLES[change.table]
+        if isinstance(change, Upsert):
+            optional = NULLABLE | ({"valid_until"} if change.table == "mandate" else set())
+            assert set(columns) - optional <= set(change.row) <= set(columns)
+            assert change.row["recorded_position"] == 5
+        else:
+            assert {*change.key, *change.values} <= set(columns)
+            assert change.key["subject"] == SUBJECT
+            assert change.key["generation"] == 1
 
 
 def test_a_consent_is_named_by_its_fact_and_closed_without_a_name() -> None:
@@ -113,6 +123,16 @@ def test_a_link_can_be_asked_for_as_of_any_position() -> None:
     [row] = tables["link"]
     assert [p for p in range(9) if holds_at(row, p)] == [3, 4, 5]
     assert (row["end_ce_id"], row["superseded_at"]) == ("subject/2/6/0", recorded(6).at)
+
+
+def test_a_death_ends_consent_links_and_mandates_and_leaves_exclusions() -> None:
+    tables: dict[str, list[Row]] = {}
+    models: list[type[SubjectFact]] = [ConsentGiven, LinkDeclared, ExclusionPut, MandateGranted]
+    for offset, model in enumerate(models):
+        apply(tables, fold(fact(model), recorded(offset)))
+    apply(tables, fold(fact(DeathDeclared), recorded(7)))
+    ended = {name: rows[0].get(SUPERSEDED) for name, rows in tables.items()}
+    assert ended == {"consent": 7, "link": 7, "exclusion": None, "mandate": 7, "death": None}
 
 
 def test_a_mandate_waits_until_it_is_accepted() -> None:

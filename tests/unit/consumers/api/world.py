@@ -27,7 +27,8 @@ from infra.keys.memory import MemoryVault
 from projections.access import AccessFacts
 from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
-from projections.queries import AccessLogRow, HistoryRow, RegistrationRow
+from projections.queries import AccessLogRow, HistoryRow
+from projections.registered import RegistrationRow
 from schemas.audit import (
     ACCESS_DECIDED,
     LOG_READ,
@@ -185,13 +186,14 @@ class FakeStore:
         as_of: Mapping[int, int],
         dguid: str | None = None,
         oldest_first: bool = False,
+        also: Sequence[str] = (),
     ) -> list[HistoryRow]:
         self.trace.append("history")
         self.asked.append(subject)
         rows = [
             r
             for r in self.lines
-            if r.subject == subject
+            if r.subject in (subject, *also)
             and start <= r.delivered_at < end
             and r.offset < as_of[r.partition]
             and dguid in (None, r.dguid)
@@ -212,7 +214,9 @@ class FakeStore:
         rows = [r for r in self.lines if r.pharmacy == pharmacy and start <= r.delivered_at < end]
         return _page(rows, after, limit)
 
-    async def access_facts(self, *, subject: str, at: datetime) -> AccessFacts:
+    async def access_facts(
+        self, *, subject: str, at: datetime, as_of: Mapping[int, int] | None = None
+    ) -> AccessFacts:
         self.trace.append("access_facts")
         return self.facts.get(subject, AccessFacts())
 
@@ -223,10 +227,16 @@ class FakeStore:
         return [r for r in self.registered if r.subject == subject]
 
     async def access_log(
-        self, *, subject: str, start: datetime, limit: int, after: SortKey | None
+        self,
+        *,
+        subject: str,
+        start: datetime,
+        limit: int,
+        after: SortKey | None,
+        also: Sequence[str] = (),
     ) -> list[AccessLogRow]:
         rows = sorted(
-            (r for r in self.accesses if r.subject == subject),
+            (r for r in self.accesses if r.subject in (subject, *also)),
             key=lambda r: (-r.decided_at.timestamp(), r.ce_id),
         )
         if after is not None:

@@ -14,6 +14,7 @@ from schemas.subject import (
     GIVE_CONSENT,
     REGISTRATIONS,
     WITHDRAW_CONSENT,
+    AuthorRole,
 )
 from streams.engine.outputs import last_receipt_position, source_position
 from streams.engine.stage import Submission
@@ -25,6 +26,8 @@ from streams.subject.state import PartitionState
 from streams.subject.texts import TEXTS
 from tests.unit.streams.subject import world
 from tests.unit.streams.subject.world import (
+    NAMED,
+    OF_REGISTERS,
     SESSION_KEY,
     SUBJECT,
     Desk,
@@ -277,13 +280,9 @@ def test_the_same_log_gives_the_same_bytes() -> None:
 def test_nothing_that_names_a_person_leaves_in_clear() -> None:
     desk = Desk()
     for type_ in REGISTRATIONS:
-        named = "" if "mandate" not in type_ else "mandate"
-        members = {named: ID} if named and "grant" not in type_ else {}
-        if "revoke-link" in type_:
-            members = {"link": ID}
-        if "lift" in type_:
-            members = {"exclusion": ID}
-        desk.register(make(type_, "patient", **members))
+        author: AuthorRole = "insurer" if type_ in OF_REGISTERS else "patient"
+        members = {NAMED[type_]: ID} if type_ in NAMED else {}
+        desk.register(make(type_, author, **members))
     desk.send(replace(GOOD, key=world.PATIENT.encode(), offset=99))
     clear = b"\n".join(
         b"".join(value for _, value in one.headers) + (one.value or b"") for one in desk.log

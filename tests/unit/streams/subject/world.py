@@ -1,7 +1,7 @@
 """A small world for the subject stage: invented persons, one session, and a log of outputs."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from schemas import identifiers
 from schemas.envelope import SEALED, Envelope
@@ -14,10 +14,21 @@ from schemas.sealing import facts
 from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
 from schemas.sealing.submission import seal
 from schemas.subject import (
+    ACCEPT_MANDATE,
+    ANNUL_DEATH,
+    DECLARE_DEATH,
     DECLARE_LINK,
+    DECLARE_PARENT,
+    END_MANDATE,
     GRANT_MANDATE,
+    LIFT_EXCLUSION,
+    MERGE_IDENTITY,
     PUT_EXCLUSION,
+    REFUSE_MANDATE,
     REGISTRATIONS,
+    REVOKE_LINK,
+    REVOKE_MERGE,
+    REVOKE_PARENT,
     SUBJECT_FACTS,
     Author,
     AuthorRole,
@@ -44,6 +55,22 @@ PSEUDONYM_KEY = b"p" * 32
 SESSION_KEY = b"s" * 32
 SESSION = "session-of-the-registrar"
 
+NAMED = {
+    REVOKE_LINK: "link",
+    LIFT_EXCLUSION: "exclusion",
+    ACCEPT_MANDATE: "mandate",
+    REFUSE_MANDATE: "mandate",
+    END_MANDATE: "mandate",
+    REVOKE_PARENT: "parent",
+    ANNUL_DEATH: "death",
+    REVOKE_MERGE: "merge",
+}
+"""The member by which a registration names an earlier one."""
+OF_REGISTERS = frozenset(
+    {DECLARE_PARENT, REVOKE_PARENT, DECLARE_DEATH, ANNUL_DEATH, MERGE_IDENTITY, REVOKE_MERGE}
+)
+"""What insurers tell from authentic sources, and patients never."""
+
 
 def person(serial: int) -> str:
     return identifiers.niss.with_check_digits(f"850000{serial:03d}", born_from_2000=False)
@@ -59,11 +86,13 @@ def pharmacy_number(serial: int) -> str:
     return f"{first6}{identifiers.pharmacy.check_digits(first6)}"
 
 
-PATIENT, HOLDER, PARENT, STRANGER = (person(n) for n in (1, 2, 3, 4))
+PATIENT, HOLDER, PARENT, STRANGER, REPLACED = (person(n) for n in (1, 2, 3, 4, 5))
+CHILD_BORN = date(2020, 5, 17)
+"""What the family register says; the national number of the patient tells another day."""
 DOCTOR, OTHER_DOCTOR = caregiver(11), caregiver(12)
 PHARMACY, HOSPITAL = pharmacy_number(270001), pharmacy_number(270002)
 SUBJECT = subject_pseudonym(PSEUDONYM_KEY, PATIENT)
-NUMBERS = (PATIENT, HOLDER, PARENT, STRANGER, DOCTOR, OTHER_DOCTOR, PHARMACY, HOSPITAL)
+NUMBERS = (PATIENT, HOLDER, PARENT, STRANGER, REPLACED, DOCTOR, OTHER_DOCTOR, PHARMACY, HOSPITAL)
 
 
 def citizen(number: str) -> Party:
@@ -97,6 +126,7 @@ def author(role: AuthorRole = "patient") -> Author:
         person=_PERSONS[role],
         organisation=None if work is None else organisation(work),
         basis="family register" if role == "parent" else None,
+        profession={"caregiver": "physician", "pharmacist": "pharmacist"}.get(role),
         token_issuer="https://login.example",
         token_id="token-1",
     )
@@ -113,6 +143,10 @@ def make(type_: str, role: AuthorRole = "patient", **members: object) -> Registr
         base |= {"party": professional(DOCTOR)}
     elif type_ == GRANT_MANDATE:
         base |= {"holder": citizen(HOLDER)}
+    elif type_ == DECLARE_PARENT:
+        base |= {"parent": citizen(PARENT), "child_born": CHILD_BORN}
+    elif type_ == MERGE_IDENTITY:
+        base |= {"merge": "merge-0001", "other": citizen(REPLACED), "side": "surviving"}
     return REGISTRATIONS[type_].model_validate({**base, **members})
 
 

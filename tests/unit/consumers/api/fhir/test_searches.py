@@ -17,7 +17,8 @@ from consumers.api.fhir.resources import (
     OperationOutcome,
 )
 from projections.access import AccessFacts, Link, Mandate
-from projections.queries import AccessLogRow, RegistrationRow
+from projections.queries import AccessLogRow
+from projections.registered import RegistrationRow
 from schemas.audit import ACCESS_DECIDED, ReaderIdentity, RequestParameters
 from schemas.sealing.facts import access_associated_data, access_keys, seal
 from schemas.subject import Author, Party, SubjectContent
