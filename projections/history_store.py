@@ -11,7 +11,6 @@ from infra.postgres import Connection
 from projections.folds.history import Change, PutVersion, Supersede
 from projections.rows import copy_rows
 from projections.statements import statement
-from schemas.brussels import shift_months
 
 MONTHS_LOCK: Final = 0x6470_706D
 """Key of the advisory lock under which a month is added ("dppm")."""
@@ -144,12 +143,7 @@ async def ensure_months(connection: Connection, months: Iterable[date]) -> None:
             row = await cursor.fetchone()
             if row is not None and row[0]:
                 continue
-            parent, table = sql.Identifier(TABLE), sql.Identifier(name)
+            # A function of the owner's: who follows the log need not own its tables.
             await connection.execute(
-                sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING CONSTRAINTS)").format(table, parent)
-            )
-            await connection.execute(
-                sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-                    parent, table, sql.Literal(month), sql.Literal(shift_months(month, 1))
-                )
+                "SELECT public.add_history_month(current_schema(), %s)", (month,)
             )

@@ -8,13 +8,14 @@ import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 from infra.kafka import Producer, producer
 from infra.keys.kek import create_kek_file
 from infra.keys.opening import opened_vault
 from infra.settings import Settings
 from projections.broadcast import BroadcastTables
-from schemas.keyvault import IntakeKey
+from schemas.keyvault import IntakeKey, RootKeyName
 from schemas.publisher import (
     REGISTRAR,
     BackboneKeyPublished,
@@ -121,6 +122,8 @@ async def init_office(settings: Settings) -> list[str]:
     """
     office = office_signing_key(settings)
     async with opened_vault(settings, maximum=2) as vault:
+        for name in get_args(RootKeyName):
+            await vault.root_key(name)
         intake = await vault.intake_keys()
         if not intake:
             raw = secrets.token_bytes(INTAKE_PRIVATE_BYTES)

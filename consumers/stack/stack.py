@@ -21,6 +21,7 @@ from infra.embedded.cluster import EmbeddedInfrastructure
 from infra.embedded.processes import free_ports, tail
 from infra.errors import InfrastructureError
 from infra.migrations import Source
+from infra.roles import logins
 from infra.settings import Settings
 
 READY_SECONDS: Final = 90.0
@@ -54,6 +55,7 @@ class Stack:
         self._embedded: EmbeddedInfrastructure | None = None
         self._watching: asyncio.Task[None] | None = None
         self._settings: Settings | None = None
+        self._logins: Mapping[str, Settings] = {}
         self.parts: dict[str, Part] = {}
 
     @property
@@ -93,12 +95,14 @@ class Stack:
         await init_office(settings)
         self._settings = settings
         self._progress("quality stage, subject stage, projections, notary, API")
+        # Servers of our own have no other guest, so each part gets a role with a fresh password.
+        self._logins = {} if self._embedded is None else await logins(settings)
         ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))
         if settings.api_port:
             ports["api"] = settings.api_port
         self._settings = settings.model_copy(update={"api_port": ports.get("api", 0)})
         for name, port in ports.items():
-            self.parts[name] = Part(name, port, self._environment(port), settings.data)
+            self.parts[name] = Part(name, port, self._environment(name, port), settings.data)
             self.parts[name].start()
         await self.wait_ready()
         self._watching = asyncio.create_task(self._watch())
@@ -120,9 +124,10 @@ class Stack:
             )
         return first_keys(settings)
 
-    def _environment(self, port: int) -> dict[str, str]:
+    def _environment(self, name: str, port: int) -> dict[str, str]:
+        own = self._logins.get(name, self.settings)
         return {
-            **self.settings.environment(),
+            **own.model_copy(update={"api_port": self.settings.api_port}).environment(),
             "DPP_METRICS_PORT": str(port),
         }
 

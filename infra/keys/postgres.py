@@ -57,10 +57,7 @@ _FIND_SUBJECTS: Final = """
 SELECT subject, generation, wrapped FROM subject_secret
 WHERE subject = ANY(%s) AND destroyed_at IS NULL
 """
-_MAKE_READERS: Final = """
-INSERT INTO reader_secret (reader, wrapped)
-SELECT * FROM unnest(%s::text[], %s::bytea[]) ON CONFLICT DO NOTHING
-"""
+_MAKE_READERS: Final = "SELECT make_reader_secrets(%s::text[], %s::bytea[])"
 _READ_READERS: Final = "SELECT reader, wrapped FROM reader_secret WHERE reader = ANY(%s)"
 _MAKE_PERIODS: Final = """
 INSERT INTO period_secret (period, day, wrapped)
@@ -140,7 +137,10 @@ class PostgresVault:
         if self._opened:
             return
         ours = self._wrapper.fingerprints
-        rows = await self._send((_MAKE_FINGERPRINT, (ours[0],)), (_READ_FINGERPRINT, ()))
+        # Read first: most processes may not make what is missing, and need not.
+        rows = await self._send((_READ_FINGERPRINT, ()))
+        if not rows:
+            rows = await self._send((_MAKE_FINGERPRINT, (ours[0],)), (_READ_FINGERPRINT, ()))
         if not any(hmac.compare_digest(one, bytes(rows[0][0])) for one in ours):
             raise WrongKek(
                 "The key vault was made under another key-encryption key: give the process the "
@@ -152,8 +152,10 @@ class PostgresVault:
     async def root_key(self, name: RootKeyName) -> bytes:
         """A 32-byte key of the installation, made at first use and kept for this object's life."""
         if name not in self._roots:
-            wrapped = self._wrapper.wrap(new_secret(), "root_key", name)
-            rows = await self._ask((_MAKE_ROOT, (name, wrapped)), (_READ_ROOT, (name,)))
+            rows = await self._ask((_READ_ROOT, (name,)))
+            if not rows:
+                wrapped = self._wrapper.wrap(new_secret(), "root_key", name)
+                rows = await self._ask((_MAKE_ROOT, (name, wrapped)), (_READ_ROOT, (name,)))
             self._roots[name] = self._wrapper.unwrap(rows[0][0], "root_key", name)
         return self._roots[name]
 
@@ -346,6 +348,11 @@ class PostgresVault:
         try:
             async with self._pool.connection() as connection:
                 yield connection
+        except psycopg.errors.InsufficientPrivilege:
+            raise VaultUnavailable(
+                "The role that opens the key vault may not do this: give the process the role of "
+                "its part in DPP_VAULT_DSN; dpp office init makes the first keys."
+            ) from None
         except psycopg.OperationalError as error:
             # Not chained: the server's own text may hold names.
             raise VaultUnavailable(
