@@ -81,6 +81,15 @@ class Settings(BaseSettings):
     log_key_file: Path | None = None
     """The log's Ed25519 signing key, in a file of mode 0600; only the notary needs it."""
 
+    log_witnesses: str | None = None
+    """Who cosigns checkpoints: `URL KEY` each, several separated by commas."""
+    log_witness_seconds: float = Field(default=0.5, ge=0, le=10)
+    """How long a checkpoint waits for cosignatures at most; later ones are added afterwards."""
+    witness_name: str = Field(default="dpp.local/witness", pattern=r"^[^\s+]{1,200}$")
+    """Name of a witness's own key."""
+    audit_token: SecretStr | None = None
+    """The token with the auditor role by which entries of a log are read over HTTP."""
+
     issuers_file: Path | None = None
     """JSON file that pins the token issuers, their keys and algorithms."""
     dev_issuer: bool = False

@@ -1,13 +1,14 @@
 """`dpp audit verify|prove|check` and `dpp log vkey`: the log, checked from outside."""
 
 import json
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from consumers.audit import prove as proving
+from consumers.audit.remote import opened
 from consumers.audit.verify import Memory, Verification, memory_from, saved_memory
 from consumers.audit.verify import verify as verify_log
 from consumers.cli.infra_commands import Json
@@ -18,7 +19,6 @@ from infra import files
 from infra.settings import load_settings
 from streams.intake.keys import SigningKey
 from streams.notary import leaf, notes, proofs
-from streams.notary.directory import LogDirectory
 from streams.notary.leaf import LeafInvalid
 from streams.notary.notes import NoteInvalid, Verifier
 from streams.notary.tiles import BundleInvalid
@@ -28,14 +28,14 @@ app = typer.Typer(help="The transparency log's public side.", no_args_is_help=Tr
 audit_app = typer.Typer(help="Audits of the log.", no_args_is_help=True)
 _MEMORY: Final = "memory.json"
 
-Place = Annotated[
-    Path, typer.Argument(help="The log's folder.", metavar="LOG", exists=True, file_okay=False)
-]
+Place = Annotated[str, typer.Argument(help="The log's folder or its URL.", metavar="LOG")]
 Vkey = Annotated[str, typer.Option("--vkey", help="The log's key: dpp log vkey prints it.")]
 Witnesses = Annotated[
     list[str] | None, typer.Option("--witness", help="A witness's key; may be repeated.")
 ]
-Needed = Annotated[int, typer.Option("--witnesses", min=0, help="How many must have cosigned.")]
+Needed = Annotated[
+    int, typer.Option("--quorum", min=0, help="How many of these witnesses must have cosigned.")
+]
 
 
 @app.callback()
@@ -65,7 +65,7 @@ def verify(  # noqa: PLR0917 - typer passes options by name
         typer.Option(help="Folder of what is remembered: checkpoints seen, how far it was read."),
     ] = None,
     witness: Witnesses = None,
-    witnesses: Needed = 0,
+    quorum: Needed = 0,
     plain: Annotated[bool, typer.Option("--plain", help="No colours, no bars.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -77,9 +77,9 @@ def verify(  # noqa: PLR0917 - typer passes options by name
     known, others = _verifier(key), [_verifier(one) for one in witness or ()]
     screen = console(plain=plain)
     memory = _remembered(keep)
-    with one_sentence(), shown(screen, silent=as_json) as told:
-        read = LogDirectory(place).read
-        found = verify_log(read, known, memory, witnesses=others, needed=witnesses, progress=told)
+    with one_sentence(), ExitStack() as stack, shown(screen, silent=as_json) as told:
+        read = opened(place, load_settings(), stack)
+        found = verify_log(read, known, memory, witnesses=others, needed=quorum, progress=told)
         if keep is not None and found.holds:
             _remember(keep, memory)
     if as_json:
@@ -105,9 +105,10 @@ def prove(  # noqa: PLR0917 - typer passes options by name
     if (ce_id is None) == (at is None):
         fail("Name the record by --id or by --at.", Exit.USAGE)
     matches = proving.by_id(ce_id) if ce_id is not None else _placed(at or "")
-    with one_sentence():
+    with one_sentence(), ExitStack() as stack:
+        read = opened(place, load_settings(), stack)
         try:
-            found = proving.prove(LogDirectory(place).read, known, matches)
+            found = proving.prove(read, known, matches)
         except (NoteInvalid, BundleInvalid, LeafInvalid, ProofInvalid) as error:
             fail(f"The log does not hold: {error}. Run dpp audit verify.", Exit.UNEXPECTED)
             raise
@@ -129,7 +130,7 @@ def check(  # noqa: PLR0917 - typer passes options by name
     entry: Annotated[Path, typer.Argument(help="The leaf's file.", exists=True)],
     key: Vkey,
     witness: Witnesses = None,
-    witnesses: Needed = 0,
+    quorum: Needed = 0,
     as_json: Json = False,
 ) -> None:
     """Checks a proof with nothing but the log's key, and says what record it is of."""
@@ -137,7 +138,7 @@ def check(  # noqa: PLR0917 - typer passes options by name
     try:
         data = entry.read_bytes()
         read = proofs.read(proof.read_bytes())
-        checkpoint = proofs.check(read, data, known, others, needed=witnesses)
+        checkpoint = proofs.check(read, data, known, others, needed=quorum)
         record = leaf.decode(data)
     except (ProofInvalid, NoteInvalid, LeafInvalid) as error:
         fail(f"Not proven: {error}.", Exit.UNEXPECTED)

@@ -21,6 +21,7 @@ from consumers.cli import (
     schemas,
     simulate,
     up,
+    witness,
 )
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(audit_log.app, name="log")
 app.add_typer(audit_log.audit_app, name="audit")
+app.add_typer(witness.app, name="witness")
 audit_log.audit_app.command("rederive")(rederive.rederive)
 app.add_typer(quality.app, name="quality")
 app.add_typer(registrations.app, name="registrations")

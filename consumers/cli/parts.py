@@ -33,6 +33,7 @@ from streams.engine.health import Health
 from streams.engine.memory import rarely_collected
 from streams.engine.stage import Stage
 from streams.intake.keys import SigningKey
+from streams.notary.cosigning import witnesses_from
 from streams.notary.directory import LogDirectory
 from streams.notary.sequencer import Sequencer
 from streams.quality.stage import QualityStage
@@ -123,6 +124,7 @@ async def run_notary(settings: Settings, stop: asyncio.Event) -> None:
         origin=settings.log_origin,
         key=SigningKey.load(log_key_path(settings)).private,
         state=settings.data / "notary",
+        witnesses=witnesses_from(settings.log_witnesses),
     )
     health = sequencer.health
     async with _operated(settings, lambda: (health.size is not None, health.snapshot()), stop):

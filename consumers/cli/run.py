@@ -47,10 +47,11 @@ def run(part: Annotated[Part, typer.Argument(help="Which part to run.")]) -> Non
     with one_sentence():
         settings = load_settings()
         logs.configure(settings.log_format, part=part.value)
-        asyncio.run(_until_stopped(_runner(part), settings))
+        asyncio.run(until_stopped(_runner(part), settings))
 
 
-async def _until_stopped(runner: Runner, settings: Settings) -> None:
+async def until_stopped(runner: Runner, settings: Settings) -> None:
+    """Runs until SIGTERM or Ctrl-C."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

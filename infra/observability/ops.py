@@ -46,15 +46,22 @@ def ops_app(ready: Readiness) -> Starlette:
 
 
 async def serve_ops(host: str, port: int, ready: Readiness, stop: asyncio.Event) -> None:
-    """Serves until `stop` is set.
+    """Serves the three endpoints until `stop` is set.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    await serve_app(ops_app(ready), host, port, stop)
+
+
+async def serve_app(app: Starlette, host: str, port: int, stop: asyncio.Event) -> None:
+    """Serves a small app until `stop` is set.
 
     Raises:
         OSError: the port is taken.
     """
     server = QuietServer(
-        uvicorn.Config(
-            ops_app(ready), host=host, port=port, log_config=None, access_log=False, lifespan="off"
-        )
+        uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off")
     )
     serving = asyncio.create_task(server.serve())
     await asyncio.wait(

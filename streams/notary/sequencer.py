@@ -2,7 +2,8 @@
 
 Durable before signed. The checkpoint's record in Kafka, written by a fenced transactional
 producer, is what decides: a second sequencer fences the first, and finds the last checkpoint of
-either in the topic before it appends anything. Only then is the checkpoint published as a file.
+either in the topic before it appends anything. Only then are witnesses asked, and is the
+checkpoint published as a file with the cosignatures that came in time.
 One folder is written by one process at a time, which holds a lock on it until it ends.
 
 A crash leaves, at worst, files beyond the last checkpoint (written again) or a decided checkpoint
@@ -34,6 +35,7 @@ from infra.kafka import (
 from infra.settings import Settings
 from schemas.topics import LOG_CHECKPOINTS
 from streams.notary import leaf, metrics, notes, positions
+from streams.notary.cosigning import Cosigners, Witness
 from streams.notary.directory import CHECKPOINT, LogDirectory
 from streams.notary.leaf import LOGGED, Leaf
 from streams.notary.notes import Checkpoint, Note, NoteInvalid
@@ -67,12 +69,14 @@ class SequencerHealth:
 
 @dataclass(slots=True)
 class _Opened:
-    """What exists between start and stop."""
+    """What exists between start and stop; `note` is the last checkpoint as it is published."""
 
     sender: Producer
     reading: PartitionReader
     writer: LogWriter
     positions: NextOffsets
+    cosigners: Cosigners
+    note: Note | None
 
 
 class Sequencer:
@@ -86,6 +90,7 @@ class Sequencer:
         origin: str,
         key: Ed25519PrivateKey,
         state: Path,
+        witnesses: Sequence[Witness] = (),
     ) -> None:
         self._settings = settings
         self._directory = directory
@@ -94,6 +99,7 @@ class Sequencer:
         self._verifier = notes.verifier(origin, key)
         self._state = state
         self._positions_file = state / "positions.json"
+        self._witnesses = witnesses
         self.health = SequencerHealth()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -112,6 +118,8 @@ class Sequencer:
                 records = await _gathered(opened.reading)
                 if records:
                     await self._commit(opened, records)
+                else:
+                    await self._cosign(opened, seconds=0)
 
     async def _open(self, stack: AsyncExitStack) -> _Opened:
         """Fence first, then look at what was decided, then open the files at that size."""
@@ -123,13 +131,16 @@ class Sequencer:
         published = self._directory.checkpoint()
         checkpoint = self._reconciled(decided, published)
         writer = await asyncio.to_thread(LogWriter, self._directory, checkpoint)
-        if decided is not None and decided != published:
-            self._directory.write({CHECKPOINT: decided})
+        note = _newest(decided, published)
+        if note is not None:
+            self._directory.write({CHECKPOINT: str(note).encode()})
         start = await asyncio.to_thread(
             positions.load, self._positions_file, writer.size, self._directory.read
         )
         await reading.assign_all(*LOGGED, start=start)
-        return _Opened(sender, reading, writer, start)
+        cosigners = Cosigners(self._directory.read, self._witnesses)
+        await stack.enter_async_context(cosigners)
+        return _Opened(sender, reading, writer, start, cosigners, note)
 
     async def _last_decided(self, reading: PartitionReader) -> bytes | None:
         """The last checkpoint of this log in the topic, as written."""
@@ -177,20 +188,33 @@ class Sequencer:
         entries = [leaf.encode(_leaf(record)) for record in records]
         with metrics.PHASE_SECONDS.labels("append").time():
             await asyncio.to_thread(opened.writer.append, entries)
-        note = self._signed(opened.writer).encode()
+        signed = self._signed(opened.writer)
+        decided = str(signed).encode()
         with metrics.PHASE_SECONDS.labels("decide").time():
             async with opened.sender.transaction():
-                await opened.sender.send(LOG_CHECKPOINTS.name, note, key=self._origin.encode())
+                await opened.sender.send(LOG_CHECKPOINTS.name, decided, key=self._origin.encode())
+        seconds = self._settings.log_witness_seconds
+        with metrics.PHASE_SECONDS.labels("cosign").time():
+            opened.note = await opened.cosigners.cosigned(signed, seconds)
         with metrics.PHASE_SECONDS.labels("publish").time():
-            await asyncio.to_thread(self._publish, opened, note, records)
+            await asyncio.to_thread(self._publish, opened, opened.note, records)
         self._count(opened.writer.size, records)
 
-    def _signed(self, writer: LogWriter) -> str:
-        text = Checkpoint(self._origin, writer.size, writer.root).text
-        return str(Note(text, (notes.sign(text, self._origin, self._key),)))
+    async def _cosign(self, opened: _Opened, *, seconds: float) -> None:
+        """Adds cosignatures that came late to the published checkpoint."""
+        if opened.note is not None:
+            note = await opened.cosigners.cosigned(opened.note, seconds)
+            if len(note.signatures) > len(opened.note.signatures):
+                opened.note = note
+                data = str(note).encode()
+                await asyncio.to_thread(self._directory.write, {CHECKPOINT: data})
 
-    def _publish(self, opened: _Opened, note: bytes, records: Sequence[Record]) -> None:
-        self._directory.write({CHECKPOINT: note})
+    def _signed(self, writer: LogWriter) -> Note:
+        text = Checkpoint(self._origin, writer.size, writer.root).text
+        return Note(text, (notes.sign(text, self._origin, self._key),))
+
+    def _publish(self, opened: _Opened, note: Note, records: Sequence[Record]) -> None:
+        self._directory.write({CHECKPOINT: str(note).encode()})
         opened.writer.published()
         for record in records:
             opened.positions[Partition(record.topic, record.partition)] = record.offset + 1
@@ -205,6 +229,15 @@ class Sequencer:
         for topic in LOGGED:
             metrics.LEAVES.labels(topic).inc(sum(record.topic == topic for record in records))
         _log.debug("checkpoint published", size=size, leaves=len(records))
+
+
+def _newest(decided: bytes | None, published: bytes | None) -> Note | None:
+    """The last checkpoint: as published, with its cosignatures, if that is the one decided."""
+    if decided is None:
+        return None
+    note = notes.parse_note(decided)
+    mine = None if published is None else notes.parse_note(published)
+    return mine if mine is not None and mine.text == note.text else note
 
 
 @contextmanager

@@ -2,21 +2,28 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from consumers.witness.app import WitnessService, witness_app
+from consumers.witness.store import WitnessStore
 from infra.embedded.cluster import EmbeddedInfrastructure
+from infra.embedded.processes import free_ports
 from infra.kafka import Fenced, Partition, producer, reader
+from infra.observability.ops import serve_app
 from infra.settings import Settings, load_settings
 from infra.topics import apply
-from streams.notary import leaf, notes, sequencer, tiles, tree
+from streams.notary import leaf, notes, sequencer, tiles, tree, witnessing
+from streams.notary.cosigning import witnesses_from
 from streams.notary.directory import LogDirectory
 from streams.notary.leaf import LOGGED
 from streams.notary.sequencer import Sequencer, SequencerStopped
+from streams.notary.witnessing import AddCheckpoint
 
 pytestmark = [pytest.mark.integration]
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -30,10 +37,16 @@ class Notary:
         self.folder = folder
         self.origin = origin
         self.directory = LogDirectory(folder / "log")
+        self.witnesses: str | None = None
 
     def sequencer(self) -> Sequencer:
         return Sequencer(
-            self.settings, self.directory, origin=self.origin, key=KEY, state=self.folder
+            self.settings,
+            self.directory,
+            origin=self.origin,
+            key=KEY,
+            state=self.folder,
+            witnesses=witnesses_from(self.witnesses),
         )
 
     @asynccontextmanager
@@ -244,6 +257,43 @@ async def test_a_log_of_another_key_or_broker_is_not_appended_to_bad(
     monkeypatch.setattr("tests.integration.test_notary.KEY", Ed25519PrivateKey.generate())
     with pytest.raises(SequencerStopped, match="does not open with this key"):
         await notary.sequencer().run(asyncio.Event())
+
+
+async def test_a_witness_cosigns_what_is_published_and_nothing_that_is_forked(
+    notary: Notary, tmp_path: Path
+) -> None:
+    key = Ed25519PrivateKey.generate()
+    witness = notes.verifier("witness.example", key, notes.COSIGNATURE)
+    log = notes.verifier(notary.origin, KEY)
+    store = WitnessStore(tmp_path / "witness.sqlite")
+    service = WitnessService("witness.example", key, store, {notary.origin: [log]}, time.time)
+    [port] = free_ports(1)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve_app(witness_app(service), "127.0.0.1", port, stop))
+    notary.witnesses = f"http://127.0.0.1:{port} {witness}"
+
+    async def cosigned() -> notes.Checkpoint:
+        async with asyncio.timeout(60):
+            while True:
+                data = notary.directory.read("checkpoint")
+                with suppress(notes.NoteInvalid):
+                    return notes.open_checkpoint(data, log, [witness], needed=1)
+                await asyncio.sleep(0.02)
+
+    try:
+        for _ in range(2):
+            await publish(notary.settings, 50, name=notary.origin)
+            async with notary.running():
+                leaves = await everything(notary)
+                assert (await cosigned()).size == len(leaves)
+        fork = notes.Checkpoint(notary.origin, len(leaves), bytes(32))
+        forged = str(notes.Note(fork.text, (notes.sign(fork.text, notary.origin, KEY),)))
+        body = witnessing.write_request(AddCheckpoint(fork.size, (), forged.encode()))
+        assert service.add_checkpoint(body).status_code == witnessing.CONFLICT
+        assert store.misbehaviour(notary.origin) == [forged.encode()]
+    finally:
+        stop.set()
+        await serving
 
 
 def test_the_poll_is_short_enough_for_a_checkpoint_each_second() -> None:

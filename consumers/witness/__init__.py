@@ -1,0 +1,5 @@
+"""A witness of transparency logs, for whoever watches one: its own key, its own store, no Kafka.
+
+`store` keeps the last checkpoint cosigned of each log, `app` answers the protocol (C2SP
+tlog-witness). What is decided stands in `streams.notary.witnessing`, which is pure.
+"""
