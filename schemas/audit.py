@@ -13,6 +13,7 @@ from schemas.model import Base64Url, Instant, Model, Pseudonym, ShortText
 
 ACCESS_DECIDED: Final = "be.dpp.access.decided.v1"
 OPERATIONS_READ: Final = "be.dpp.access.operations-read.v1"
+PHARMACY_REVEALED: Final = "be.dpp.access.pharmacy-revealed.v1"
 AUDIT_READ: Final = "be.dpp.access.audit-read.v1"
 LOG_READ: Final = "be.dpp.access.log-read.v1"
 
@@ -71,6 +72,10 @@ class RequestParameters(Model):
     """The part of `window` that was asked for, if not all of it."""
     dguid: Guid | None = None
     """The one line that was asked for."""
+    motivation_type: ShortText | None = None
+    evidence: ShortText | None = None
+    """Type of proof that the patient asked for it."""
+    evidence_reference: ShortText | None = None
 
 
 class AccessDecided(Model):
@@ -103,6 +108,16 @@ class AccessDecided(Model):
     digest: Base64Url | None = None
     sealed_parameters: Base64Url | None = None
     sealed_reader: Base64Url
+
+
+class PharmacyRevealed(Model):
+    """A pharmacist asked which pharmacy dispensed one line; the motivation is sealed within.
+
+    `access` is the decision as of every read. Its sealed members are bound as those of an
+    `AccessDecided` whose `ce_id` is this event's.
+    """
+
+    access: AccessDecided
 
 
 class OperationsParameters(Model):

@@ -27,6 +27,7 @@ _BY_TOPIC: Final[dict[str, dict[str, type[Model]]]] = {
     topics.POLICY_REGISTERED.name: {policy.POLICY_REGISTERED: policy.PolicyVersion},
     topics.ACCESS_AUDITED.name: {
         audit.ACCESS_DECIDED: audit.AccessDecided,
+        audit.PHARMACY_REVEALED: audit.PharmacyRevealed,
         audit.OPERATIONS_READ: audit.OperationsRead,
         audit.AUDIT_READ: audit.AuditRead,
         audit.LOG_READ: audit.LogRead,

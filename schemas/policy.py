@@ -167,6 +167,15 @@ class AccessPolicy(Model):
     """Professions that may register a patient's consent as caregiver; None asks none."""
     link_proofs: dict[LinkType, tuple[ProofType, ...]] = Field(default_factory=dict)
     """What proves a link that a caregiver declares; a type that is not named takes any proof."""
+    reveal_motivations: tuple[ShortText, ...] = (
+        "patient_request",
+        "drug_related_problem",
+        "continuity_of_care",
+        "recall",
+    )
+    """Why a patient may have the dispensing pharmacy of a line revealed to a pharmacist."""
+    reveal_proofs: tuple[ProofType, ...] = ("eidsigning",)
+    """What shows that the patient asked for it: eID with PIN."""
 
 
 class PolicyVersion(Model):

@@ -46,6 +46,9 @@ class AccessView(BaseModel):
     endpoint: str | None = None
     """Which address was asked; absent, like `motivation`, once the data were erased."""
     motivation: str | None = None
+    motivation_type: str | None = None
+    dguid: str | None = None
+    """The one line that was asked for."""
 
 
 class AccessLogAnswer(BaseModel):
@@ -145,6 +148,8 @@ def _view(
         rows=row.rows,
         endpoint=asked.endpoint if asked else None,
         motivation=asked.motivation if asked else None,
+        motivation_type=asked.motivation_type if asked else None,
+        dguid=asked.dguid if asked else None,
     )
     return view.model_copy(update={"sentence": sentence(_told(view))})
 

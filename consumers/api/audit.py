@@ -18,7 +18,9 @@ from consumers.api.problems import unavailable
 from projections.access import Deny, Permit
 from schemas.audit import (
     ACCESS_DECIDED,
+    PHARMACY_REVEALED,
     AccessDecided,
+    PharmacyRevealed,
     PositionUsed,
     Purpose,
     ReaderIdentity,
@@ -52,6 +54,8 @@ class Decision:
     lines: tuple[tuple[str, int], ...] = ()
     """(dguid, version) of each line answered."""
     rows: int = 0
+    event_type: str = ACCESS_DECIDED
+    """`PHARMACY_REVEALED` for the one that has an event of its own."""
 
 
 def digest(lines: Iterable[tuple[str, int]]) -> str:
@@ -105,8 +109,11 @@ async def _append(
 ) -> None:
     ce_id = deps.new_id()
     key = (decision.subject or decision.caller.pseudonym).encode()
-    envelope = Envelope(id=ce_id, source="/api", type=ACCESS_DECIDED, time=decision.decided_at)
-    event = build(decision, ce_id, _secret_of(decision, secrets), reader_secret)
+    envelope = Envelope(id=ce_id, source="/api", type=decision.event_type, time=decision.decided_at)
+    decided = build(decision, ce_id, _secret_of(decision, secrets), reader_secret)
+    event = (
+        PharmacyRevealed(access=decided) if decision.event_type == PHARMACY_REVEALED else decided
+    )
     await deps.log.append(
         ACCESS_AUDITED.name, key=key, headers=envelope.headers(), value=event.write()
     )

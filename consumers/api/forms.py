@@ -100,6 +100,17 @@ class EvidenceForm(Form):
     reference: Annotated[str, Field(min_length=1, max_length=128)] | None = None
 
 
+class RevealForm(Form):
+    """One line of a patient, and the patient's signed request to know its pharmacy."""
+
+    patient: Number
+    dguid: Annotated[str, Field(min_length=1, max_length=64)]
+    motivation_type: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
+    """One of the types of the access policy."""
+    motivation: Annotated[str, Field(min_length=1, max_length=128)]
+    evidence: EvidenceForm
+
+
 class _RegistrationForm(Form):
     patient: Number | None = None
     """Whom it is about; oneself when a patient leaves it out."""

@@ -7,7 +7,7 @@ event, answer. A refusal takes the same steps on a subject that nobody is.
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,6 +68,10 @@ class Page:
     limit: int
     cursor: str | None = None
     narrow: Narrow = field(default_factory=Narrow)
+
+
+Judge = Callable[[AccessRequest, AccessFacts, AccessPolicy, datetime], Permit | Deny]
+"""How a read about one subject is decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,8 @@ async def read_history(
     subject: str,
     page: Page,
     settled: Sequence[PositionUsed],
+    *,
+    judge: Judge = decide,
 ) -> SubjectRead:
     """Decides and fetches one page of a subject's history.
 
@@ -193,7 +199,7 @@ async def read_history(
         purpose: Literal["history", "own_history"] = (
             "own_history" if caller.reader.person in person else "history"
         )
-        outcome = decide(AccessRequest(caller.reader, person[0], purpose), facts, policy, now)
+        outcome = judge(AccessRequest(caller.reader, person[0], purpose), facts, policy, now)
     positions = mark.positions if mark else history_positions(deps)
     cut = _Cut(positions, mark.after if mark else None, now)
     rows, opened = await _fetch(deps, person, outcome, page, cut)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from schemas.brussels import BRUSSELS
@@ -54,6 +54,12 @@ PURPOSES: Final[dict[str, Text]] = {
         "nl": "toestemming, relaties, uitsluitingen en mandaten raadplegen",
         "de": "Zustimmung, Beziehungen, Ausschlüsse und Vollmachten einsehen",
         "en": "to see consent, links, exclusions and mandates",
+    },
+    "pharmacy_revealed": {
+        "fr": "savoir, à votre demande, quelle pharmacie a délivré un produit",
+        "nl": "op uw verzoek te weten welke apotheek een product afleverde",
+        "de": "auf Ihren Wunsch erfahren, welche Apotheke ein Produkt abgegeben hat",
+        "en": "to learn, at your request, which pharmacy dispensed a product",
     },
     "own_lines": {
         "fr": "consulter ce que la pharmacie a enregistré elle-même",
@@ -264,7 +270,8 @@ def _sentence(told: Told, language: str) -> str:
     if told.granted:
         text += frame["seen"].format(rows=told.rows)
         if told.window is not None:
-            start, end = told.window
+            # A window ends with a day: its end is the midnight after it.
+            start, end = told.window[0], told.window[1] - timedelta(microseconds=1)
             text += frame["window"].format(
                 start=_local(start, "%d/%m/%Y"), end=_local(end, "%d/%m/%Y")
             )

@@ -13,22 +13,27 @@ from schemas.audit import (
     AUDIT_READ,
     LOG_READ,
     OPERATIONS_READ,
+    PHARMACY_REVEALED,
     AccessDecided,
     AuditRead,
     LogRead,
     OperationsRead,
+    PharmacyRevealed,
 )
 
 SCHEMA: Final = "access_log_v1"
 PRIMARY_KEYS: Final = {"decision": ("ce_id",)}
+REVEALED: Final = "pharmacy_revealed"
+"""Purpose of the rows of `PharmacyRevealed`."""
 
 
-Event = AccessDecided | AuditRead | LogRead | OperationsRead
+Event = AccessDecided | AuditRead | LogRead | OperationsRead | PharmacyRevealed
 EVENTS: Final[dict[str, type[Event]]] = {
     ACCESS_DECIDED: AccessDecided,
     AUDIT_READ: AuditRead,
     LOG_READ: LogRead,
     OPERATIONS_READ: OperationsRead,
+    PHARMACY_REVEALED: PharmacyRevealed,
 }
 
 
@@ -37,6 +42,9 @@ def fold(event: Event, recorded: Recorded) -> tuple[Change, ...]:
     match event:
         case AccessDecided():
             return (Upsert("decision", _decision(event, recorded)),)
+        case PharmacyRevealed(access=access):
+            own = {"event_type": PHARMACY_REVEALED, "purpose": REVEALED}
+            return (Upsert("decision", _decision(access, recorded) | own),)
         case AuditRead() | LogRead() | OperationsRead():
             return ()
         case _:

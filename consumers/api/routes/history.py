@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from consumers.api import mandates
-from consumers.api.answers import REFUSALS, as_json
+from consumers.api import mandates, revealing
+from consumers.api.answers import NOT_FOUND, REFUSALS, as_json
 from consumers.api.callers import patient_of, require
-from consumers.api.forms import LimitForm, PageForm, PatientPageForm
+from consumers.api.forms import LimitForm, PageForm, PatientPageForm, RevealForm
 from consumers.api.ports import Dependencies
 from consumers.api.reads import Page, answer_history, read_own_lines
 from consumers.api.security import Deps, Identified, SecuredRoute, bearer
@@ -52,6 +52,13 @@ async def patient_history(deps: Deps, caller: Identified, form: PatientPageForm)
     subject = await patient_of(deps, caller, form.patient)
     page = page_of(deps, "/v1/patients/history", form)
     return as_json(await answer_history(deps, caller, subject, page))
+
+
+@router.post("/patients/pharmacy", response_model=revealing.RevealAnswer, responses=NOT_FOUND)
+async def reveal_pharmacy(deps: Deps, caller: Identified, form: RevealForm) -> Response:
+    """Which pharmacy dispensed one line, for a pharmacist, on the patient's signed request."""
+    require(caller.principal, "pharmacist")
+    return as_json(await revealing.answer(deps, caller, form))
 
 
 @router.post("/pharmacy/dispensations", response_model=HistoryAnswer)

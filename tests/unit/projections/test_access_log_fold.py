@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from projections.folds import access_log
 from projections.folds.access_state import Recorded
 from projections.folds.changes import Upsert
-from schemas.audit import AccessDecided, OperationsRead, Window
+from schemas.audit import AccessDecided, OperationsRead, PharmacyRevealed, Window
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 SUBJECT, READER = "a" * 26, "b" * 26
@@ -75,3 +75,11 @@ def test_what_an_operator_read_concerns_no_subject_and_has_no_row() -> None:
         sealed="AAAA",
     )
     assert access_log.fold(read, Recorded(2, 7, NOW, "id-1")) == ()
+
+
+def test_a_revealed_pharmacy_is_a_row_of_its_own_kind() -> None:
+    event = PharmacyRevealed(access=decided(decision="permit", reason=None, rows=1))
+    (change,) = access_log.fold(event, Recorded(2, 8, NOW, "id-2"))
+    assert isinstance(change, Upsert)
+    assert change.row["event_type"] == "be.dpp.access.pharmacy-revealed.v1"
+    assert (change.row["purpose"], change.row["row_count"]) == (access_log.REVEALED, 1)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 
@@ -32,6 +33,8 @@ from tests.unit.consumers.api.world import (
     DOCTOR,
     NOBODY,
     NOW,
+    OTHER_PHARMACY,
+    PHARMACY,
     POSOLOGY,
     World,
     granted_by,
@@ -51,8 +54,17 @@ class Read:
     body: dict[str, object]
     status: int
     shows: str
+    form: bool = False
+    """On the FHIR face a search is a form."""
 
 
+REVEAL: dict[str, object] = {
+    "patient": ANN,
+    "dguid": "00000000-0000-4000-9000-000000000000",
+    "motivation_type": "patient_request",
+    "motivation": "asks where it was bought",
+    "evidence": {"proof": "eidsigning", "reference": "592000000000"},
+}
 READS = {
     "own history": Read("/v1/me/history", World.patient, {}, 200, POSOLOGY),
     "a patient's history": Read(
@@ -69,19 +81,31 @@ READS = {
     "own lines of a pharmacy": Read(
         "/v1/pharmacy/dispensations", World.pharmacy, {}, 200, POSOLOGY
     ),
+    "a revealed pharmacy": Read(
+        "/v1/patients/pharmacy", World.pharmacist, REVEAL, 200, f'"pharmacy":"{PHARMACY}"'
+    ),
+    "dispenses in FHIR": Read(
+        "/fhir/MedicationDispense/_search", World.caregiver, {"patient": ANN}, 200, POSOLOGY, True
+    ),
+    "accesses in FHIR": Read("/fhir/AuditEvent/_search", World.patient, {}, 200, "Bundle", True),
+    "consents in FHIR": Read("/fhir/Consent/_search", World.patient, {}, 200, "Bundle", True),
 }
 
 
 async def furnished() -> World:
     """Ann consented, has a link with the doctor and gave Bob a mandate; both have a line."""
-    world = World(audit_timeout=0.05)
+    world = World(audit_timeout=30.0)
     await world.add_line()
     await world.add_line(BOB)
     ann, bob, doctor = await world.subject(ANN), await world.subject(BOB), world.professional()
-    link = Link("link-1", await doctor, "consultation", NOW - timedelta(9), NOW + timedelta(9))
+    pharmacy = await world.organisation(OTHER_PHARMACY)
+    since, until = NOW - timedelta(9), NOW + timedelta(9)
     world.store.facts[ann] = AccessFacts(
         consent="subject/0/1/0",
-        links=(link,),
+        links=(
+            Link("link-1", await doctor, "consultation", since, until),
+            Link("link-2", pharmacy, "pharmacy", since, until),
+        ),
         mandates=(Mandate("mandate-0001", bob, "prescription"),),
     )
     await world.add_registration(mandate_row(ann, bob), granted_by(ANN, BOB, "Ann"))
@@ -89,7 +113,13 @@ async def furnished() -> World:
 
 
 async def _ask(world: World, read: Read) -> tuple[int, str]:
-    answer = await world.ask(read.path, read.token(world), read.body)
+    token = read.token(world)
+    if read.form:
+        content = urlencode({name: str(value) for name, value in read.body.items()}).encode()
+        headers = [("content-type", "application/x-www-form-urlencoded")]
+        answer = await world.ask(read.path, token, content=content, headers=headers)
+    else:
+        answer = await world.ask(read.path, token, read.body)
     return answer.status_code, answer.text
 
 
@@ -142,7 +172,8 @@ async def test_nothing_is_recorded_that_was_not_decided(name: str) -> None:
     async def check(world: World, cut: Cut, at: int) -> None:
         await _ask(world, read)
         decided = at > max((i for i, call in enumerate(cut.calls) if call == DECIDES), default=-1)
-        subject_events = [event for event in world.log.audited() if event.subject is not None]
+        recorded = [*world.log.audited(), *world.log.revealed()]
+        subject_events = [event for event in recorded if event.subject is not None]
         assert decided or not subject_events, f"cut at {at}, {cut.calls[at]}"
 
     await _at_each_step(read, check, "down")

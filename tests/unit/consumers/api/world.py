@@ -25,6 +25,9 @@ from consumers.audit.prove import Proven
 from consumers.catalogue import catalogue
 from infra.keys.memory import MemoryVault
 from projections.access import AccessFacts
+from projections.folds import access_log
+from projections.folds.access_state import Recorded
+from projections.folds.changes import Upsert
 from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
 from projections.queries import AccessLogRow, HistoryRow
@@ -33,9 +36,11 @@ from schemas.audit import (
     ACCESS_DECIDED,
     LOG_READ,
     OPERATIONS_READ,
+    PHARMACY_REVEALED,
     AccessDecided,
     LogRead,
     OperationsRead,
+    PharmacyRevealed,
 )
 from schemas.brussels import day_of
 from schemas.dispensation import REGISTERED, LineContent, MedicinalProduct, Posology
@@ -135,6 +140,9 @@ class FakeLog:
 
     def log_reads(self) -> list[LogRead]:
         return [LogRead.read(value) for value in self._audited(LOG_READ)]
+
+    def revealed(self) -> list[AccessDecided]:
+        return [PharmacyRevealed.read(one).access for one in self._audited(PHARMACY_REVEALED)]
 
     def operations(self) -> list[OperationsRead]:
         return [OperationsRead.read(value) for value in self._audited(OPERATIONS_READ)]
@@ -236,7 +244,7 @@ class FakeStore:
         also: Sequence[str] = (),
     ) -> list[AccessLogRow]:
         rows = sorted(
-            (r for r in self.accesses if r.subject in (subject, *also)),
+            (r for r in self.accesses if r.subject in (subject, *also) and r.decided_at >= start),
             key=lambda r: (-r.decided_at.timestamp(), r.ce_id),
         )
         if after is not None:
@@ -539,6 +547,21 @@ class World:
         """A registration with its sealed content."""
         sealed = await self.sealed(row.subject, row.event_type, row.ce_id, content)
         self.store.registered.append(replace(row, sealed=sealed))
+
+    async def project_accesses(self) -> None:
+        """What was audited so far becomes rows of the access log, by the real fold."""
+        for number, (topic, _, headers, value) in enumerate(self.log.appended):
+            told = dict(headers)
+            model = access_log.EVENTS.get(told["ce_type"].decode())
+            if topic != ACCESS_AUDITED.name or model is None:
+                continue
+            place = Recorded(0, number, self.now, told["ce_id"].decode())
+            for change in access_log.fold(model.read(value), place):
+                assert isinstance(change, Upsert)
+                row: dict[str, Any] = dict(change.row)
+                row["rows"] = row.pop("row_count")
+                del row["recorded_partition"], row["recorded_position"]
+                self.store.accesses.append(AccessLogRow(**row))
 
     async def sealed(self, subject: str, type_: str, ce_id: str, content: Model) -> str:
         secret = (await self.vault.subject_secrets([subject]))[subject]
