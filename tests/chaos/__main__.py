@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.support.chaos import report
+from tests.support.chaos import projecting, report
 from tests.support.chaos.campaign import LONG, SHORT, Scale, run
 from tests.support.chaos.faults import FAULTS
 from tests.support.chaos.ground import Ground, ground
@@ -22,6 +22,8 @@ KEPT: Final = PAGE.with_suffix(".json")
 
 
 async def _campaign(where: Ground, fault: str, stage: str, seed: int, scale: Scale) -> Outcome:
+    if stage == projecting.STAGE:
+        return await projecting.run(fault, ground=where, seed=seed, scale=scale)
     subject: Subject = Dispensing(where) if stage == "quality" else await Counting.new(where)
     return await run(fault, FAULTS[fault], subject, ground=where, seed=seed, scale=scale)
 
@@ -29,8 +31,10 @@ async def _campaign(where: Ground, fault: str, stage: str, seed: int, scale: Sca
 def main() -> int:
     """Runs what is asked for; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(FAULTS))
-    parser.add_argument("--stage", choices=("quality", "small"), default="quality")
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help="all of the stage by default")
+    parser.add_argument(
+        "--stage", choices=("quality", "small", projecting.STAGE), default="quality"
+    )
     parser.add_argument(
         "--campaigns", type=int, default=CAMPAIGNS, help=f"of {LONG.runs} runs each"
     )
@@ -46,7 +50,11 @@ def main() -> int:
     first = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     folder = given.data or Path(tempfile.mkdtemp(prefix="dpp-chaos-"))
     outcomes: list[Outcome] = []
-    for fault in given.faults or FAULTS:
+    known = projecting.FAULTS if given.stage == projecting.STAGE else FAULTS
+    unknown = [one for one in given.faults if one not in known]
+    if unknown:
+        parser.error(f"the faults of {given.stage} are: {', '.join(known)}")
+    for fault in given.faults or known:
         # Servers of its own for each fault: its log is short, and nobody else's trouble is in it.
         with ground(folder / fault.replace(" ", "-")) as where:
             for seed in range(first, first + given.campaigns):

@@ -33,7 +33,7 @@ from schemas.dispensation import (
     Supersedes,
 )
 from schemas.envelope import Envelope
-from schemas.keyvault import PeriodSecret
+from schemas.keyvault import KeyVault, PeriodSecret
 from schemas.model import Model
 from schemas.sealing.facts import record_associated_data, record_keys, seal
 
@@ -84,7 +84,7 @@ class Output:
 class Facts:
     """Seals facts as the quality stage does."""
 
-    vault: MemoryVault
+    vault: KeyVault
     _next: dict[int, int] = field(default_factory=dict)
 
     def source(self, partition: int = 0) -> tuple[int, int]:
@@ -104,11 +104,20 @@ class Facts:
         )
 
     async def corrected(
-        self, name: str, version: int, person: str, at: datetime, former: Supersedes
+        self,
+        name: str,
+        version: int,
+        person: str,
+        at: datetime,
+        former: Supersedes,
+        *,
+        partition: int = 0,
     ) -> Output:
-        return await self._line(name, version, person, at=at, partition=0, former=former)
+        return await self._line(name, version, person, at=at, partition=partition, former=former)
 
-    async def revoked(self, name: str, version: int, person: str, former: Supersedes) -> Output:
+    async def revoked(
+        self, name: str, version: int, person: str, former: Supersedes, *, partition: int = 0
+    ) -> Output:
         secret = (await self.vault.subject_secrets([subject_of(person)]))[subject_of(person)]
         fact = RevokedFact(
             pharmacy=PHARMACY,
@@ -121,7 +130,7 @@ class Facts:
             sealed="AAAA",
             supersedes=former,
         )
-        return self.output(REVOKED, fact)
+        return self.output(REVOKED, fact, partition)
 
     def output(self, type_: str, body: Model, partition: int = 0) -> Output:
         return Output(partition, type_, body.write(), self.source(partition))

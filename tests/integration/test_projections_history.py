@@ -364,8 +364,9 @@ async def test_events_with_wrong_content_are_set_aside_counted_and_shown_and_the
 async def test_a_day_that_the_vault_never_knew_stops_the_projection_since_the_vault_is_another(
     world: World,
 ) -> None:
-    strange = Facts(type(world.vault)())
-    strange.vault._roots, strange.vault._living = world.vault._roots, world.vault._living
+    other = type(world.vault)()
+    other._roots, other._living = world.vault._roots, world.vault._living
+    strange = Facts(other)
     await world.publish([await strange.registered("a")])
     async with running(world, history(world)) as runner:
         reason = await runner.health.until("history", "stopped")

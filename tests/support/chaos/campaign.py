@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from tests.support.chaos.checker import Violation, check
 from tests.support.chaos.fleet import Fleet
@@ -43,6 +43,54 @@ SHORT: Final = Scale(
 LONG: Final = Scale(
     runs=5, broker_seconds=30.0, vault_seconds=10.0, calm_seconds=3.0, pause_seconds=0.6
 )
+
+
+class Loading(Protocol):
+    """What keeps writers busy."""
+
+    @property
+    def marks(self) -> dict[int, int]:
+        """How far each partition is written."""
+        ...
+
+    async def start(self) -> None:
+        """Begins, and returns when something is written."""
+        ...
+
+
+class Following(Protocol):
+    """What knows how far the work is done."""
+
+    async def until(self, marks: dict[int, int], patience: float) -> None:
+        """Returns when everything up to these marks is done.
+
+        Raises:
+            TimeoutError: it is not, after `patience` seconds.
+        """
+        ...
+
+
+class UnderLoad(Protocol):
+    """What faults of a process need, of whichever kind its work is."""
+
+    @property
+    def scale(self) -> Scale: ...
+    @property
+    def draw(self) -> random.Random: ...
+    @property
+    def fleet(self) -> Fleet: ...
+    @property
+    def load(self) -> Loading: ...
+    @property
+    def progress(self) -> Following: ...
+
+    async def calm(self) -> None:
+        """Some time under load, by chance."""
+        ...
+
+    async def recovered(self, since: float | None = None) -> None:
+        """Ends a run."""
+        ...
 
 
 @dataclass(slots=True)

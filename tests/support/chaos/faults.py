@@ -7,7 +7,7 @@ import signal
 import time
 from typing import Final
 
-from tests.support.chaos.campaign import Campaign, Fault
+from tests.support.chaos.campaign import Campaign, Fault, UnderLoad
 from tests.support.chaos.fleet import Worker
 from tests.support.chaos.points import ARM, POINTS
 from tests.support.chaos.worker import SESSION_MS
@@ -19,7 +19,7 @@ DISK_BYTES: Final = 4096
 """Most bytes of one file on a full disk."""
 
 
-async def kill_at(point: str, campaign: Campaign) -> None:
+async def kill_at(point: str, campaign: UnderLoad) -> None:
     """A worker kills itself at a named point of its work; a new one takes over."""
     fleet = campaign.fleet
     await fleet.start(0, *_deadly(point, campaign))
@@ -30,7 +30,7 @@ async def kill_at(point: str, campaign: Campaign) -> None:
         await campaign.recovered(await _killed_at(point, campaign))
 
 
-async def _killed_at(point: str, campaign: Campaign) -> float:
+async def _killed_at(point: str, campaign: UnderLoad) -> float:
     """Arms workers until one has killed itself; one that was fenced or left before is no kill."""
     fleet = campaign.fleet
     while True:
@@ -69,11 +69,11 @@ async def _emptied(campaign: Campaign) -> Worker:
     return doomed
 
 
-def _deadly(point: str, campaign: Campaign) -> list[str]:
+def _deadly(point: str, campaign: UnderLoad) -> list[str]:
     return ["--point", point, "--passage", str(campaign.draw.choice(PASSAGES))]
 
 
-async def zombie(campaign: Campaign) -> None:
+async def zombie(campaign: UnderLoad) -> None:
     """A worker is frozen past its session, another takes over, then the first one wakes up."""
     fleet = campaign.fleet
     await fleet.start(0)

@@ -44,6 +44,7 @@ class Worker:
         with self.log.open("ab") as log:
             async for line in self.process.stdout:
                 log.write(line)
+                log.flush()
                 if _READY in line:
                     self.restored.set()
         await self.process.wait()

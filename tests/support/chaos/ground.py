@@ -5,6 +5,7 @@ One broker and one database of the suite's own, because it kills them. Everythin
 """
 
 import asyncio
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from consumers.stack.stack import migration_sources
 from infra import migrations, topics
 from infra.embedded.broker import STOP, Broker
 from infra.embedded.cluster import EmbeddedInfrastructure
+from infra.embedded.database import OPTIONS, Database
 from infra.embedded.processes import POLL_SECONDS, stopping
 from infra.kafka import producer
 from infra.settings import Settings, load_settings
@@ -46,6 +48,7 @@ class Ground:
 
     settings: Settings
     broker: Broker
+    database: Database
     sessions: dict[str, Session]
 
     @classmethod
@@ -62,7 +65,9 @@ class Ground:
             )
         )
         assert running._broker is not None
-        return cls(settings, running._broker, asyncio.run(_prepare(settings)))
+        assert running._database is not None
+        sessions = asyncio.run(_prepare(settings))
+        return cls(settings, running._broker, running._database, sessions)
 
     def kill_broker(self) -> None:
         """SIGKILL, and gone."""
@@ -90,6 +95,26 @@ class Ground:
         """Sends a signal to the broker."""
         assert self.broker._process is not None
         self.broker._process.send_signal(number)
+
+    def stop_database_at_once(self) -> None:
+        """An immediate shutdown, as after a crash: nothing is written, every connection drops."""
+        process = self.database._process
+        assert process is not None
+        process.send_signal(signal.SIGQUIT)
+        process.wait()
+
+    async def start_database(self) -> None:
+        """Starts it again on its port; it recovers from its log, then serves."""
+        options = (*OPTIONS, "listen_addresses=127.0.0.1", f"port={self.database._port}")
+        process = self.database._process = self.database._spawn(
+            "postgres",
+            *("-D", str(self.database._data)),
+            *(part for one in options for part in ("-c", one)),
+        )
+        until = time.monotonic() + START_SECONDS
+        while not self.database._ready(process):
+            self.database._check(process, until)
+            await asyncio.sleep(POLL_SECONDS)
 
     def close_vault(self) -> None:
         """The vault's database takes no connection and ends those that it has."""

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
+from projections import store
+from projections.follower import Follower
 from streams.engine import restore
 from streams.engine.producer import PartitionWriter
 from streams.engine.transport import BatchConsumer
@@ -36,7 +38,7 @@ def die_at(point: str, passage: int, *, armed: bool) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     signal.signal(ARM, arm)
-    POINTS[point](reached)
+    {**POINTS, **PROJECTION_POINTS}[point](reached)
 
 
 def _after_poll(reached: Reached) -> None:
@@ -96,6 +98,28 @@ def _during_restore(reached: Reached) -> None:
     _replace(restore.Merge, "add", add)
 
 
+def _before_commit(reached: Reached) -> None:
+    """Rows are written and positions moved; their transaction is open."""
+    intact = store._set_aside
+
+    async def set_aside(*given: Any) -> None:
+        reached()
+        await intact(*given)
+
+    _replace(store, "_set_aside", set_aside)
+
+
+def _after_projected(reached: Reached) -> None:
+    """Rows and positions are committed; nothing else knows of it."""
+    intact = Follower._committed
+
+    def committed(follower: Follower, *given: Any) -> None:
+        reached()
+        intact(follower, *given)
+
+    _replace(Follower, "_committed", committed)
+
+
 def _replace(owner: Any, name: str, wrapped: object) -> None:
     # Fails where a seam is gone, instead of never reaching the point.
     getattr(owner, name)
@@ -108,4 +132,8 @@ POINTS: Final[dict[str, Callable[[Reached], None]]] = {
     "inside the transaction": _inside,
     "after its commit": _after_commit,
     "during restore": _during_restore,
+}
+PROJECTION_POINTS: Final[dict[str, Callable[[Reached], None]]] = {
+    "before COMMIT": _before_commit,
+    "after COMMIT": _after_projected,
 }
