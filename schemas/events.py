@@ -38,6 +38,7 @@ SEALED_CONTENTS: Final[dict[str, type[Model]]] = {
     "be.dpp.sealed.line-content.v1": dispensation.LineContent,
     "be.dpp.sealed.revocation-content.v1": dispensation.RevocationContent,
     "be.dpp.sealed.subject-content.v1": subject.SubjectContent,
+    "be.dpp.sealed.erasure-content.v1": subject.ErasureContent,
     "be.dpp.sealed.reader-identity.v1": audit.ReaderIdentity,
     "be.dpp.sealed.request-parameters.v1": audit.RequestParameters,
     "be.dpp.sealed.operations-content.v1": audit.OperationsContent,

@@ -1,4 +1,4 @@
-"""Consent, links, exclusions, mandates, parents, death, merges: registrations and their facts.
+"""Consent, links, exclusions, mandates, parents, death, merges, erasures: registrations, facts.
 
 A registration is sealed by the registrar and keyed by the subject pseudonym, so everything about
 one subject has one order. A fact names parties by keyed pseudonyms in clear and seals names,
@@ -28,6 +28,12 @@ DECLARE_DEATH: Final = "be.dpp.subject.declare-death.v1"
 ANNUL_DEATH: Final = "be.dpp.subject.annul-death.v1"
 MERGE_IDENTITY: Final = "be.dpp.subject.merge-identity.v1"
 REVOKE_MERGE: Final = "be.dpp.subject.revoke-merge.v1"
+REQUEST_ERASURE: Final = "be.dpp.subject.request-erasure.v1"
+APPROVE_ERASURE: Final = "be.dpp.subject.approve-erasure.v1"
+REJECT_ERASURE: Final = "be.dpp.subject.reject-erasure.v1"
+EXECUTE_ERASURE: Final = "be.dpp.subject.execute-erasure.v1"
+PLACE_HOLD: Final = "be.dpp.subject.place-hold.v1"
+LIFT_HOLD: Final = "be.dpp.subject.lift-hold.v1"
 
 CONSENT_GIVEN: Final = "be.dpp.subject.consent-given.v1"
 CONSENT_WITHDRAWN: Final = "be.dpp.subject.consent-withdrawn.v1"
@@ -45,11 +51,25 @@ DEATH_DECLARED: Final = "be.dpp.subject.death-declared.v1"
 DEATH_ANNULLED: Final = "be.dpp.subject.death-annulled.v1"
 IDENTITY_MERGED: Final = "be.dpp.subject.identity-merged.v1"
 MERGE_REVOKED: Final = "be.dpp.subject.merge-revoked.v1"
+ERASURE_REQUESTED: Final = "be.dpp.subject.erasure-requested.v1"
+ERASURE_APPROVED: Final = "be.dpp.subject.erasure-approved.v1"
+ERASURE_REJECTED: Final = "be.dpp.subject.erasure-rejected.v1"
+ERASURE_EXECUTED: Final = "be.dpp.subject.erasure-executed.v1"
+HOLD_PLACED: Final = "be.dpp.subject.hold-placed.v1"
+HOLD_LIFTED: Final = "be.dpp.subject.hold-lifted.v1"
 
 PartyKind = Literal["professional", "organisation", "citizen"]
 AuthorRole = Literal[
-    "patient", "mandate_holder", "caregiver", "pharmacist", "admission_desk", "insurer", "parent"
+    "patient",
+    "mandate_holder",
+    "caregiver",
+    "pharmacist",
+    "admission_desk",
+    "insurer",
+    "parent",
 ]
+ErasureRole = Literal[AuthorRole, "privacy_officer"]
+"""Roles in the erasure workflow; an officer has a part in nothing else."""
 LinkType = Literal[
     "pharmacy", "consultation", "gmd", "referral", "hospital", "emergency", "no_card"
 ]
@@ -64,6 +84,10 @@ ProofType = Literal[
     "patientmanagement",
 ]
 MandateType = Literal["prescription"]
+ErasureGround = Literal[
+    "no_longer_needed", "consent_withdrawn", "objection", "unlawful", "legal_obligation"
+]
+"""GDPR article 17(1), points a to e."""
 MergeSide = Literal["replaced", "surviving"]
 """Which of the two numbers a subject is in a merge: the one given up, or the one kept."""
 RegistrationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
@@ -78,7 +102,16 @@ class Party(Model):
     name: ShortText | None = None
 
 
-class Author(Model):
+class _Author(Model):
+    person: Party
+    organisation: Party | None = None
+    profession: ShortText | None = None
+    basis: ShortText | None = None
+    token_issuer: ShortText
+    token_id: ShortText
+
+
+class Author(_Author):
     """Who declared it, in which role, and what lets them speak for the subject.
 
     `token_issuer` and `token_id` say which authentication the registrar relied on; the stage
@@ -86,12 +119,12 @@ class Author(Model):
     """
 
     role: AuthorRole
-    person: Party
-    organisation: Party | None = None
-    profession: ShortText | None = None
-    basis: ShortText | None = None
-    token_issuer: ShortText
-    token_id: ShortText
+
+
+class ErasureAuthor(_Author):
+    """Who takes a step of an erasure: one of those, or a privacy officer."""
+
+    role: ErasureRole
 
 
 class Evidence(Model):
@@ -206,6 +239,58 @@ class RevokeMerge(_Registration):
     merge: RegistrationId
 
 
+class _ErasureStep(Model):
+    author: ErasureAuthor
+    evidence: Evidence | None = None
+
+
+class RequestErasure(_ErasureStep):
+    """Asks that all about the subject becomes unreadable, for a ground of GDPR article 17.
+
+    A person with several numbers is erased under all of them, with the same `erasure`.
+    """
+
+    erasure: RegistrationId
+    ground: ErasureGround
+    explanation: ShortText
+
+
+class ApproveErasure(_ErasureStep):
+    """A privacy officer agrees; two of them have to, neither of whom asked for it."""
+
+    erasure: RegistrationId
+
+
+class RejectErasure(_ErasureStep):
+    """A privacy officer declines: a duty to keep the record outweighs the request."""
+
+    erasure: RegistrationId
+    explanation: ShortText
+
+
+class ExecuteErasure(_ErasureStep):
+    """From here on there is no way back: the keeper destroys the subject's secret."""
+
+    erasure: RegistrationId
+
+
+class PlaceHold(_ErasureStep):
+    """A legal hold: nothing about the subject may be erased while it stands."""
+
+    hold: RegistrationId
+    explanation: ShortText
+
+
+class LiftHold(_ErasureStep):
+    """The reason to hold is gone."""
+
+    hold: RegistrationId
+
+
+ErasureStep = (
+    RequestErasure | ApproveErasure | RejectErasure | ExecuteErasure | PlaceHold | LiftHold
+)
+"""Steps of the erasure workflow."""
 Registration = (
     GiveConsent
     | WithdrawConsent
@@ -223,6 +308,7 @@ Registration = (
     | AnnulDeath
     | MergeIdentity
     | RevokeMerge
+    | ErasureStep
 )
 
 
@@ -234,6 +320,14 @@ class SubjectContent(Model):
     party: Party | None = None
     child_born: date | None = None
     """Of a parent's declaration."""
+
+
+class ErasureContent(Model):
+    """What a fact of an erasure seals; `explanation` is of a request, a rejection or a hold."""
+
+    author: ErasureAuthor
+    evidence: Evidence | None = None
+    explanation: ShortText | None = None
 
 
 class _SubjectFact(Model):
@@ -357,6 +451,56 @@ class MergeRevoked(_SubjectFact):
     merge: RegistrationId
 
 
+class _ErasureFact(Model):
+    subject: Pseudonym
+    generation: Annotated[int, Field(ge=1)]
+    author_role: ErasureRole
+    author: Pseudonym
+    sealed: Base64Url
+    """nonce || ciphertext || tag of an `ErasureContent`."""
+
+
+class ErasureRequested(_ErasureFact):
+    """Waits for two privacy officers."""
+
+    erasure: RegistrationId
+    ground: ErasureGround
+
+
+class ErasureApproved(_ErasureFact):
+    """`author` agrees."""
+
+    erasure: RegistrationId
+
+
+class ErasureRejected(_ErasureFact):
+    """It will not be done."""
+
+    erasure: RegistrationId
+
+
+class ErasureExecuted(_ErasureFact):
+    """This generation of the subject is over: its secret is destroyed, its rows are removed."""
+
+    erasure: RegistrationId
+
+
+class HoldPlaced(_ErasureFact):
+    """Blocks erasure."""
+
+    hold: RegistrationId
+
+
+class HoldLifted(_ErasureFact):
+    """Blocks erasure no longer."""
+
+    hold: RegistrationId
+
+
+ErasureFact = (
+    ErasureRequested | ErasureApproved | ErasureRejected | ErasureExecuted | HoldPlaced | HoldLifted
+)
+"""Facts of the erasure workflow."""
 SubjectFact = (
     ConsentGiven
     | ConsentWithdrawn
@@ -374,6 +518,7 @@ SubjectFact = (
     | DeathAnnulled
     | IdentityMerged
     | MergeRevoked
+    | ErasureFact
 )
 
 REGISTRATIONS: Final[dict[str, type[Registration]]] = {
@@ -393,6 +538,12 @@ REGISTRATIONS: Final[dict[str, type[Registration]]] = {
     ANNUL_DEATH: AnnulDeath,
     MERGE_IDENTITY: MergeIdentity,
     REVOKE_MERGE: RevokeMerge,
+    REQUEST_ERASURE: RequestErasure,
+    APPROVE_ERASURE: ApproveErasure,
+    REJECT_ERASURE: RejectErasure,
+    EXECUTE_ERASURE: ExecuteErasure,
+    PLACE_HOLD: PlaceHold,
+    LIFT_HOLD: LiftHold,
 }
 SUBJECT_FACTS: Final[dict[str, type[SubjectFact]]] = {
     CONSENT_GIVEN: ConsentGiven,
@@ -411,6 +562,12 @@ SUBJECT_FACTS: Final[dict[str, type[SubjectFact]]] = {
     DEATH_ANNULLED: DeathAnnulled,
     IDENTITY_MERGED: IdentityMerged,
     MERGE_REVOKED: MergeRevoked,
+    ERASURE_REQUESTED: ErasureRequested,
+    ERASURE_APPROVED: ErasureApproved,
+    ERASURE_REJECTED: ErasureRejected,
+    ERASURE_EXECUTED: ErasureExecuted,
+    HOLD_PLACED: HoldPlaced,
+    HOLD_LIFTED: HoldLifted,
 }
 SUBJECT_FACT_TYPES: Final[dict[type[SubjectFact], str]] = {
     model: name for name, model in SUBJECT_FACTS.items()

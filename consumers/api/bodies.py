@@ -10,6 +10,8 @@ from consumers.api.tokens import Principal
 from schemas import subject as s
 from schemas.identifiers import cbe, nihdi, niss, pharmacy
 
+_OFFICES: Final = ("admission_desk", "insurer")
+"""Roles of people who register for an organisation, and are known by their own number."""
 _HOLDERS: Final = (forms.AcceptMandateForm, forms.RefuseMandateForm, forms.EndMandateForm)
 
 
@@ -40,9 +42,9 @@ def _person(
     principal: Principal, form: forms.RegistrationForm, patient: str
 ) -> tuple[s.Party, s.AuthorRole]:
     role = principal.role
-    if role in ("patient", "admission_desk", "insurer") and principal.niss is not None:
+    if role in ("patient", *_OFFICES) and principal.niss is not None:
         party = s.Party(party_kind="citizen", number=principal.niss, name=principal.name)
-        if role in ("admission_desk", "insurer"):
+        if role in _OFFICES:
             return party, role
         return party, _citizen_role(principal.niss, form, patient)
     if role in ("caregiver", "pharmacist") and principal.nihdi is not None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from schemas.subject import LinkType, MandateType, PartyKind, ProofType
+from schemas.subject import ErasureGround, LinkType, MandateType, PartyKind, ProofType
 
 
 def _only_text(value: object) -> object:
@@ -18,6 +18,7 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
 Number = Annotated[str, Field(min_length=1, max_length=32)]
 Cursor = Annotated[str, Field(min_length=1, max_length=2048)]
 Limit = Annotated[int, Field(ge=1, le=500, strict=True)]
+Explanation = Annotated[str, Field(min_length=1, max_length=128)]
 RegistrationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 
 
@@ -239,6 +240,50 @@ class RevokeMergeForm(_RegistrationForm):
     merge: RegistrationId
 
 
+class RequestErasureForm(_RegistrationForm):
+    """Everything about the patient is to become unreadable, for a ground of GDPR article 17."""
+
+    kind: Literal["request_erasure"]
+    ground: ErasureGround
+    explanation: Explanation
+
+
+class ApproveErasureForm(_RegistrationForm):
+    """A privacy officer agrees; two have to."""
+
+    kind: Literal["approve_erasure"]
+    erasure: RegistrationId
+
+
+class RejectErasureForm(_RegistrationForm):
+    """A privacy officer declines."""
+
+    kind: Literal["reject_erasure"]
+    erasure: RegistrationId
+    explanation: Explanation
+
+
+class ExecuteErasureForm(_RegistrationForm):
+    """Carries an approved erasure out, for good."""
+
+    kind: Literal["execute_erasure"]
+    erasure: RegistrationId
+
+
+class PlaceHoldForm(_RegistrationForm):
+    """A legal hold, under which nothing about the patient is erased."""
+
+    kind: Literal["place_hold"]
+    explanation: Explanation
+
+
+class LiftHoldForm(_RegistrationForm):
+    """The legal hold is over."""
+
+    kind: Literal["lift_hold"]
+    hold: RegistrationId
+
+
 SingleForm = (
     GiveConsentForm
     | WithdrawConsentForm
@@ -257,4 +302,13 @@ SingleForm = (
 )
 """What becomes one registration; a merge becomes two."""
 MergeForm = MergeIdentityForm | RevokeMergeForm
-RegistrationForm = Annotated[SingleForm | MergeForm, Field(discriminator="kind")]
+ErasureForm = (
+    RequestErasureForm
+    | ApproveErasureForm
+    | RejectErasureForm
+    | ExecuteErasureForm
+    | PlaceHoldForm
+    | LiftHoldForm
+)
+"""What is registered under every number of the patient."""
+RegistrationForm = Annotated[SingleForm | MergeForm | ErasureForm, Field(discriminator="kind")]

@@ -15,6 +15,7 @@ Role = Literal[
     "pharmacy",
     "admission_desk",
     "insurer",
+    "privacy_officer",
     "auditor",
     "operator",
 ]

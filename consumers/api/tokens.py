@@ -301,6 +301,7 @@ _NEEDS: Final[dict[Role, tuple[str, ...]]] = {
     "pharmacy": ("organisation",),
     "admission_desk": ("niss", "organisation"),
     "insurer": ("niss", "organisation"),
+    "privacy_officer": ("niss", "organisation"),
     "auditor": (),
     "operator": (),
 }

@@ -17,8 +17,14 @@ from schemas.subject import (
     ConsentWithdrawn,
     DeathAnnulled,
     DeathDeclared,
+    ErasureApproved,
+    ErasureExecuted,
+    ErasureRejected,
+    ErasureRequested,
     ExclusionLifted,
     ExclusionPut,
+    HoldLifted,
+    HoldPlaced,
     IdentityMerged,
     LinkDeclared,
     LinkRevoked,
@@ -134,6 +140,13 @@ def fold(fact: SubjectFact, recorded: Recorded) -> tuple[Change, ...]:
             return (Upsert("death", _begun(fact, fact.death, recorded)), *ended)
         case MandateAccepted():
             return (_accepted(fact, recorded),)
+        case ErasureExecuted():
+            # Rights end with the fact; the rows go when the keeper carries the erasure out.
+            return tuple(_close(table, fact, None, recorded) for table in _UNTIL_DEATH)
+        case (
+            ErasureRequested() | ErasureApproved() | ErasureRejected() | HoldPlaced() | HoldLifted()
+        ):
+            return ()
         case _:
             table, row_id = _ended(fact)
             return (_close(table, fact, row_id, recorded),)

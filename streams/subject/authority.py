@@ -5,8 +5,9 @@ that it showed what it must show, is decided here. Consent: the patient, or for 
 pharmacist, an admission desk or an insurer, by the same routes back; the parents of a child that is
 too young. Links: declared by caregivers with proof, by the patient, a parent or a mandate holder;
 organisations only verify them. Exclusions and mandates are the patient's own. Parents and deaths
-are told by those who ask authentic sources, merges of two numbers by insurers. Source: domain
-reference, sections 4.1 and 9.1 to 9.3.
+are told by those who ask authentic sources, merges of two numbers by insurers. Whoever may act for
+the subject may ask for an erasure; all else about it is for privacy officers. Source: domain
+reference, sections 4.1 and 9.1 to 9.3; audit reference, section 2.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,19 +20,25 @@ from schemas.policy import AccessPolicy
 from schemas.subject import (
     AcceptMandate,
     AnnulDeath,
-    AuthorRole,
+    ApproveErasure,
     DeclareDeath,
     DeclareLink,
     DeclareParent,
     EndMandate,
+    ErasureRole,
+    ExecuteErasure,
     GiveConsent,
     GrantMandate,
     LiftExclusion,
+    LiftHold,
     MergeIdentity,
     PartyKind,
+    PlaceHold,
     PutExclusion,
     RefuseMandate,
     Registration,
+    RejectErasure,
+    RequestErasure,
     RevokeLink,
     RevokeMerge,
     RevokeParent,
@@ -44,16 +51,29 @@ from streams.subject.request import Request
 from streams.subject.state import SubjectState
 
 _Kinds = frozenset[type[Registration]]
+_ERASURES: Final[_Kinds] = frozenset(
+    {RequestErasure, ApproveErasure, RejectErasure, ExecuteErasure, PlaceHold, LiftHold}
+)
 _CONSENT: Final[_Kinds] = frozenset({GiveConsent, WithdrawConsent})
 _LINKS: Final[_Kinds] = frozenset({DeclareLink, RevokeLink})
 _OWN: Final[_Kinds] = frozenset(
-    {*_CONSENT, *_LINKS, PutExclusion, LiftExclusion, GrantMandate, EndMandate}
+    {
+        *_CONSENT,
+        *_LINKS,
+        PutExclusion,
+        LiftExclusion,
+        GrantMandate,
+        EndMandate,
+        RequestErasure,
+    }
 )
 _PARENTS: Final[_Kinds] = frozenset({DeclareParent, RevokeParent})
 _DEATH: Final[_Kinds] = frozenset({DeclareDeath, AnnulDeath})
 _MERGES: Final[_Kinds] = frozenset({MergeIdentity, RevokeMerge})
 _EVIDENCED: Final[_Kinds] = frozenset({*_CONSENT, DeclareLink, *_PARENTS, *_DEATH, *_MERGES})
-_AFTER_DEATH: Final[_Kinds] = frozenset({AnnulDeath, RevokeParent, LiftExclusion, *_MERGES})
+_AFTER_DEATH: Final[_Kinds] = frozenset(
+    {AnnulDeath, RevokeParent, LiftExclusion, *_MERGES, *_ERASURES}
+)
 """What may still be registered about somebody who died."""
 _WHEN_REPLACED: Final[_Kinds] = frozenset(
     {
@@ -65,6 +85,7 @@ _WHEN_REPLACED: Final[_Kinds] = frozenset(
         RevokeParent,
         AnnulDeath,
         *_MERGES,
+        *_ERASURES,
     }
 )
 """What may still be registered under a number that another one replaces."""
@@ -92,7 +113,7 @@ _CITIZEN: Final[tuple[PartyKind, ...]] = ("citizen",)
 _ANYBODY: Final[tuple[PartyKind, ...]] = ("citizen", "professional")
 _DESK: Final = RoleRule(_CONSENT | _PARENTS | _DEATH, _ANYBODY, organisation=True, evidence=True)
 
-ROLES: Final[Mapping[AuthorRole, RoleRule]] = MappingProxyType(
+ROLES: Final[Mapping[ErasureRole, RoleRule]] = MappingProxyType(
     {
         "patient": RoleRule(_OWN, _CITIZEN, is_subject=True),
         "parent": RoleRule(_OWN, _CITIZEN, basis=True),
@@ -107,6 +128,7 @@ ROLES: Final[Mapping[AuthorRole, RoleRule]] = MappingProxyType(
         ),
         "admission_desk": _DESK,
         "insurer": replace(_DESK, may=_DESK.may | _MERGES),
+        "privacy_officer": RoleRule(_ERASURES, _CITIZEN, organisation=True),
     }
 )
 """What each role may do."""
@@ -121,7 +143,7 @@ def check(
     return standing or _over(state, request.registration) or tuple(_shown(rule, request, policy))
 
 
-def may_touch_link(role: AuthorRole, parties: Parties, party: str | None = None) -> bool:
+def may_touch_link(role: ErasureRole, parties: Parties, party: str | None = None) -> bool:
     """Whether a role may declare a link with its party, or revoke one with `party`."""
     own = (parties.author, parties.organisation)
     return not ROLES[role].own_links or (party or parties.party) in own
@@ -191,8 +213,10 @@ def _shown(rule: RoleRule, request: Request, policy: AccessPolicy) -> Iterator[F
 
 
 def _over(state: SubjectState, registration: Registration) -> tuple[Finding, ...]:
-    """Why nothing like this is registered any more about somebody dead or under another number."""
+    """Why nothing like this is registered about somebody dead, erased, or under another number."""
     kind = type(registration)
+    if state.erased:
+        return (Finding("SUBJECT_ERASED"),)
     if state.death is not None and kind not in _AFTER_DEATH:
         return (Finding("SUBJECT_DECEASED"),)
     if state.replaced_by is not None and kind not in _WHEN_REPLACED:

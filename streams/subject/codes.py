@@ -39,6 +39,7 @@ _DESIGN41: Final = "DESIGN section 4.1"
 _CONSENT: Final = "domain reference 9.1"
 _LINK: Final = "domain reference 9.2"
 _MANDATE: Final = "domain reference 9.3"
+_ERASURE: Final = "DESIGN section 4.2; GDPR article 17"
 _IDENTITY: Final = "domain reference 4.1"
 
 _TABLE: Final = (
@@ -96,6 +97,21 @@ _TABLE: Final = (
     Code("MERGE_EXISTS", "These two numbers are being merged, or this id is taken.", _IDENTITY),
     Code("MERGE_UNKNOWN", "The subject has no merge with this id.", _IDENTITY),
     Code("SUBJECT_MERGED", "Register it under the number that replaces this one.", _IDENTITY),
+    Code("ERASURE_EXISTS", "An erasure is asked for already: nothing is to be done.", _ERASURE),
+    Code("ERASURE_UNKNOWN", "No erasure was asked for under this id.", _ERASURE),
+    Code("ERASURE_OVER", "This erasure was rejected: ask for a new one.", _ERASURE),
+    Code("ERASURE_OWN_REQUEST", "Another officer has to agree to what one asked for.", _ERASURE),
+    Code("ERASURE_APPROVED", "This officer, or two others, have agreed already.", _ERASURE),
+    Code("ERASURE_NOT_APPROVED", "Two privacy officers have to agree first.", _ERASURE),
+    Code("ERASURE_ON_HOLD", "A legal hold stands: lift it first, if it may be lifted.", _ERASURE),
+    Code("HOLD_EXISTS", "A legal hold with this id stands: choose a new one.", _ERASURE),
+    Code("HOLD_UNKNOWN", "No legal hold with this id stands.", _ERASURE),
+    Code(
+        "SUBJECT_ERASED",
+        "An erasure is being carried out: submit again later.",
+        _ERASURE,
+        "TECHNICAL",
+    ),
     Code("UNDECIDABLE", "Submit again; report it if it stays so.", "DESIGN section 5", "TECHNICAL"),
 )
 

@@ -12,6 +12,7 @@ from schemas.policy import AccessPolicy
 from schemas.subject import (
     AcceptMandate,
     AnnulDeath,
+    ApproveErasure,
     ConsentGiven,
     ConsentWithdrawn,
     DeclareDeath,
@@ -20,9 +21,11 @@ from schemas.subject import (
     EndMandate,
     ExclusionLifted,
     ExclusionPut,
+    ExecuteErasure,
     GiveConsent,
     GrantMandate,
     LiftExclusion,
+    LiftHold,
     LinkDeclared,
     LinkRevoked,
     MandateAccepted,
@@ -30,15 +33,18 @@ from schemas.subject import (
     MandateGranted,
     MandateRefused,
     MergeIdentity,
+    PlaceHold,
     PutExclusion,
     RefuseMandate,
+    RejectErasure,
+    RequestErasure,
     RevokeLink,
     RevokeMerge,
     RevokeParent,
     SubjectFact,
     WithdrawConsent,
 )
-from streams.subject import authority, person
+from streams.subject import authority, erasing, person
 from streams.subject.request import Refusal, Request, common, refuse
 from streams.subject.state import LinkState, MandateState, SubjectState
 
@@ -76,6 +82,15 @@ def decide(
             | RevokeMerge()
         ):
             outcome = person.decide(state, request, registration, policy, now)
+        case (
+            RequestErasure()
+            | ApproveErasure()
+            | RejectErasure()
+            | ExecuteErasure()
+            | PlaceHold()
+            | LiftHold()
+        ):
+            outcome = erasing.decide(state, request, registration)
         case _:
             assert_never(registration)
     return outcome

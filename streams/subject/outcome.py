@@ -16,7 +16,12 @@ from schemas.sealing import facts
 from schemas.subject import (
     SUBJECT_FACT_TYPES,
     DeclareParent,
+    ErasureContent,
+    ErasureStep,
+    PlaceHold,
     Registration,
+    RejectErasure,
+    RequestErasure,
     SubjectContent,
     SubjectFact,
 )
@@ -32,6 +37,7 @@ from streams.subject.state import PartitionState
 STAGE: Final = "subject"
 DECIDER_VERSION: Final = "subject/2"
 """Changes whenever the same submission could get another outcome."""
+_EXPLAINED: Final = (RequestErasure, RejectErasure, PlaceHold)
 FACTS: Final = topics.SUBJECT_REGISTERED.name
 RECEIPTS: Final = topics.SUBJECT_RECEIPTS.name
 
@@ -126,19 +132,28 @@ def _secret(case: Case) -> SubjectSecret:
 def _sealed(
     fact: SubjectFact, registration: Registration, secret: SubjectSecret, ce_id: str
 ) -> SubjectFact:
+    associated = facts.access_associated_data(
+        type_=SUBJECT_FACT_TYPES[type(fact)], subject=fact.subject, generation=fact.generation
+    )
+    keys = facts.access_keys(secret.secret, "access")
+    sealed = facts.seal(keys, ce_id, associated, _content(registration).write())
+    return fact.model_copy(update={"sealed": sealed})
+
+
+def _content(registration: Registration) -> SubjectContent | ErasureContent:
+    if isinstance(registration, ErasureStep):
+        return ErasureContent(
+            author=registration.author,
+            evidence=registration.evidence,
+            explanation=registration.explanation if isinstance(registration, _EXPLAINED) else None,
+        )
     about = parties.named(registration)
-    content = SubjectContent(
+    return SubjectContent(
         author=registration.author,
         evidence=registration.evidence,
         party=None if about is None else about[1],
         child_born=registration.child_born if isinstance(registration, DeclareParent) else None,
     )
-    associated = facts.access_associated_data(
-        type_=SUBJECT_FACT_TYPES[type(fact)], subject=fact.subject, generation=fact.generation
-    )
-    keys = facts.access_keys(secret.secret, "access")
-    sealed = facts.seal(keys, ce_id, associated, content.write())
-    return fact.model_copy(update={"sealed": sealed})
 
 
 def _record(desk: _Desk, opened: Opened, fact: SubjectFact) -> tuple[Output, ...]:

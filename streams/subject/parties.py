@@ -14,19 +14,25 @@ from schemas.sealing.pseudonym import party_pseudonym
 from schemas.subject import (
     AcceptMandate,
     AnnulDeath,
+    ApproveErasure,
     DeclareDeath,
     DeclareLink,
     DeclareParent,
     EndMandate,
+    ExecuteErasure,
     GiveConsent,
     GrantMandate,
     LiftExclusion,
+    LiftHold,
     MergeIdentity,
     Party,
     PartyKind,
+    PlaceHold,
     PutExclusion,
     RefuseMandate,
     Registration,
+    RejectErasure,
+    RequestErasure,
     RevokeLink,
     RevokeMerge,
     RevokeParent,
@@ -67,6 +73,12 @@ def named(registration: Registration) -> tuple[str, Party] | None:
             | DeclareDeath()
             | AnnulDeath()
             | RevokeMerge()
+            | RequestErasure()
+            | ApproveErasure()
+            | RejectErasure()
+            | ExecuteErasure()
+            | PlaceHold()
+            | LiftHold()
         ):
             return None
         case _:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
-from schemas.subject import AuthorRole, Registration
+from schemas.subject import Author, AuthorRole, Registration
 from streams.subject.codes import Finding
 from streams.subject.parties import Parties
 from streams.subject.state import SubjectState
@@ -50,10 +50,13 @@ class Common(TypedDict):
 
 def common(state: SubjectState, request: Request) -> Common:
     """What every fact about this request says."""
+    author = request.registration.author
+    if not isinstance(author, Author):
+        raise AssertionError("officers take part in erasures only")  # noqa: TRY004 - a contract
     return {
         "subject": request.subject,
         "generation": state.generation,
-        "author_role": request.registration.author.role,
+        "author_role": author.role,
         "author": request.parties.author,
         "sealed": "",
     }

@@ -19,8 +19,15 @@ from schemas.subject import (
     ConsentWithdrawn,
     DeathAnnulled,
     DeathDeclared,
+    ErasureApproved,
+    ErasureExecuted,
+    ErasureFact,
+    ErasureRejected,
+    ErasureRequested,
     ExclusionLifted,
     ExclusionPut,
+    HoldLifted,
+    HoldPlaced,
     IdentityMerged,
     LinkDeclared,
     LinkRevoked,
@@ -85,10 +92,20 @@ class MergeState:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureState:
+    """An erasure that was asked for, and the officers who agree; closed once rejected or done."""
+
+    requested_by: str
+    approvals: tuple[str, ...] = ()
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SubjectState:
     """One generation of a subject; `exclusions` holds the party of each exclusion in force.
 
-    `death` is the id of the registration of a death that was not annulled.
+    `death` is the id of the registration of a death that was not annulled; `holds` are legal holds
+    that stand. Of an `erased` generation nothing but its erasures is left.
     """
 
     generation: int
@@ -99,6 +116,9 @@ class SubjectState:
     parents: Mapping[str, ParentState] = field(default_factory=dict)
     merges: Mapping[str, MergeState] = field(default_factory=dict)
     death: str | None = None
+    erasures: Mapping[str, ErasureState] = field(default_factory=dict)
+    holds: tuple[str, ...] = ()
+    erased: bool = False
 
     @property
     def replaced_by(self) -> str | None:
@@ -208,6 +228,15 @@ def evolve(state: SubjectState, fact: SubjectFact) -> SubjectState:
             | MergeRevoked()
         ):
             return _evolve_person(state, fact)
+        case (
+            ErasureRequested()
+            | ErasureApproved()
+            | ErasureRejected()
+            | ErasureExecuted()
+            | HoldPlaced()
+            | HoldLifted()
+        ):
+            return _evolve_erasure(state, fact)
         case _:
             assert_never(fact)
 
@@ -286,3 +315,26 @@ def _ended_by_death(state: SubjectState, death: str) -> SubjectState:
         mandates={name: replace(one, phase="over") for name, one in state.mandates.items()},
         death=death,
     )
+
+
+def _evolve_erasure(state: SubjectState, fact: ErasureFact) -> SubjectState:
+    match fact:
+        case ErasureRequested():
+            asked = ErasureState(fact.author)
+            return replace(state, erasures={**state.erasures, fact.erasure: asked})
+        case HoldPlaced():
+            return replace(state, holds=(*state.holds, fact.hold))
+        case HoldLifted():
+            return replace(state, holds=tuple(one for one in state.holds if one != fact.hold))
+        case ErasureApproved():
+            known = state.erasures[fact.erasure]
+            agreed = replace(known, approvals=(*known.approvals, fact.author))
+            return replace(state, erasures={**state.erasures, fact.erasure: agreed})
+        case ErasureRejected() | ErasureExecuted():
+            closed = replace(state.erasures[fact.erasure], open=False)
+            erasures = {**state.erasures, fact.erasure: closed}
+            if isinstance(fact, ErasureRejected):
+                return replace(state, erasures=erasures)
+            return SubjectState(state.generation, erasures=erasures, erased=True)
+        case _:
+            assert_never(fact)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from consumers.api import forms, merges, overview, registrations
+from consumers.api import erasures, forms, merges, overview, registrations
 from consumers.api.answers import NOT_FOUND, REGISTRATION_REFUSALS, as_json
 from consumers.api.callers import require
 from consumers.api.forms import EmptyForm, RegistrationForm
@@ -37,6 +37,8 @@ async def register(
     """Registers; 201 once the fact is committed, 202 with the id of its receipt until then."""
     if isinstance(form, forms.MergeIdentityForm | forms.RevokeMergeForm):
         status, answer = await merges.register(deps, principal, form, key)
+    elif isinstance(form, forms.ErasureForm):
+        status, answer = await erasures.register(deps, principal, form, key)
     else:
         status, answer = await registrations.register(deps, principal, form, key)
     response = as_json(answer, status)

@@ -16,16 +16,22 @@ from schemas.sealing.submission import seal
 from schemas.subject import (
     ACCEPT_MANDATE,
     ANNUL_DEATH,
+    APPROVE_ERASURE,
     DECLARE_DEATH,
     DECLARE_LINK,
     DECLARE_PARENT,
     END_MANDATE,
+    EXECUTE_ERASURE,
     GRANT_MANDATE,
     LIFT_EXCLUSION,
+    LIFT_HOLD,
     MERGE_IDENTITY,
+    PLACE_HOLD,
     PUT_EXCLUSION,
     REFUSE_MANDATE,
     REGISTRATIONS,
+    REJECT_ERASURE,
+    REQUEST_ERASURE,
     REVOKE_LINK,
     REVOKE_MERGE,
     REVOKE_PARENT,
@@ -33,6 +39,8 @@ from schemas.subject import (
     Author,
     AuthorRole,
     DeclareLink,
+    ErasureAuthor,
+    ErasureRole,
     Evidence,
     GrantMandate,
     Party,
@@ -64,12 +72,22 @@ NAMED = {
     REVOKE_PARENT: "parent",
     ANNUL_DEATH: "death",
     REVOKE_MERGE: "merge",
+    APPROVE_ERASURE: "erasure",
+    REJECT_ERASURE: "erasure",
+    EXECUTE_ERASURE: "erasure",
+    LIFT_HOLD: "hold",
 }
 """The member by which a registration names an earlier one."""
 OF_REGISTERS = frozenset(
     {DECLARE_PARENT, REVOKE_PARENT, DECLARE_DEATH, ANNUL_DEATH, MERGE_IDENTITY, REVOKE_MERGE}
 )
 """What insurers tell from authentic sources, and patients never."""
+
+
+OF_ERASURE = (
+    *(REQUEST_ERASURE, APPROVE_ERASURE, REJECT_ERASURE),
+    *(EXECUTE_ERASURE, PLACE_HOLD, LIFT_HOLD),
+)
 
 
 def person(serial: int) -> str:
@@ -107,7 +125,7 @@ def organisation(number: str) -> Party:
     return Party(party_kind="organisation", number=number)
 
 
-_PERSONS: dict[AuthorRole, Party] = {
+_PERSONS: dict[ErasureRole, Party] = {
     "patient": citizen(PATIENT),
     "parent": citizen(PARENT),
     "mandate_holder": citizen(HOLDER),
@@ -115,6 +133,16 @@ _PERSONS: dict[AuthorRole, Party] = {
     "pharmacist": professional(DOCTOR),
     "admission_desk": citizen(STRANGER),
     "insurer": citizen(STRANGER),
+    "privacy_officer": citizen(STRANGER),
+}
+_ERASURE: dict[str, dict[str, object]] = {
+    REQUEST_ERASURE: {
+        "erasure": "erasure-0001",
+        "ground": "consent_withdrawn",
+        "explanation": "asked by letter",
+    },
+    REJECT_ERASURE: {"explanation": "a duty to keep"},
+    PLACE_HOLD: {"hold": "hold-0001", "explanation": "an inquiry"},
 }
 EVIDENCE = Evidence(proof="eidreading", reference="592-0000000-00")
 
@@ -132,8 +160,27 @@ def author(role: AuthorRole = "patient") -> Author:
     )
 
 
-def make(type_: str, role: AuthorRole = "patient", **members: object) -> Registration:
+def officer(role: ErasureRole = "privacy_officer", number: str = STRANGER) -> ErasureAuthor:
+    """Who takes a step of an erasure, in that role; officers have this number."""
+    if role != "privacy_officer":
+        return ErasureAuthor(**dict(author(role)))
+    return ErasureAuthor(
+        role=role,
+        person=citizen(number),
+        organisation=organisation(HOSPITAL),
+        token_issuer="https://login.example",
+        token_id="token-1",
+    )
+
+
+def make(type_: str, role: ErasureRole = "patient", **members: object) -> Registration:
     """A registration with its author and evidence, and whatever else it needs."""
+    if type_ in OF_ERASURE:
+        return REGISTRATIONS[type_].model_validate(
+            {"author": officer(role), **_ERASURE.get(type_, {}), **members}
+        )
+    if role == "privacy_officer":
+        return make(type_, "patient", **members).model_copy(update={"author": officer()})
     base: dict[str, object] = {"author": author(role), "evidence": EVIDENCE}
     if type_ == DECLARE_LINK:
         party = organisation(PHARMACY) if role == "pharmacist" else professional(DOCTOR)
