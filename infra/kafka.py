@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -55,6 +56,7 @@ accept_any_header_name()
 
 LOOK_MS: Final = 20
 """How often a reader without records looks whether its position moved, in milliseconds."""
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 Isolation = Literal["read_committed", "read_uncommitted"]
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -354,6 +356,26 @@ class PartitionReader:
             await _introduce(client, wanted)
             found = await client.end_offsets(wanted)
         return {Partition(*one): int(offset) for one, offset in found.items()}
+
+    async def offsets_at(
+        self, partitions: Iterable[Partition], moment: datetime
+    ) -> dict[Partition, int]:
+        """Offset of each partition's first record that was appended at or after a moment.
+
+        Where there is none, the last stable offset.
+        """
+        wanted = [TopicPartition(*one) for one in partitions]
+        client = await self._free()
+        with translated(self._settings):
+            await _introduce(client, wanted)
+            ends = await client.end_offsets(wanted)
+            # Append times are in whole milliseconds, so a moment between two means the next.
+            since = -((_EPOCH - moment) // timedelta(milliseconds=1))
+            found = await client.offsets_for_times(dict.fromkeys(wanted, since))
+        return {
+            Partition(*one): int(ends[one] if at is None else at.offset)
+            for one, at in found.items()
+        }
 
     def tops(self) -> dict[Partition, int]:
         """Ends of what is read, undecided transactions included, as the last fetch told them."""

@@ -4,29 +4,28 @@ They take a connection and decide nothing: who may see what is `projections.acce
 come back sealed are opened by the caller.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from psycopg import sql
 from psycopg.rows import class_row, kwargs_row
 
 from infra.postgres import Connection
-from projections import registered
+from projections import history_statements, registered
 from projections.access import AccessFacts
-from projections.folds.history import month_of
+from projections.history_statements import Asked, Cut, HistoryKey, Statement
 from projections.registered import RegistrationRow
 from projections.store import Failure
-
-Cut = Mapping[int, int]
-"""A position per partition: what lies before it counts, what lies at it or after does not."""
-Versions = Literal["current", "all"]
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One version of a line; `sealed` is nonce || ciphertext || tag, `offset` the fact's place."""
+    """One version of a line; `sealed` is nonce || ciphertext || tag, `offset` the fact's place.
+
+    A revocation shows what it withdrew: `event_type`, `ce_id`, `generation`, `period`, `sealed` and
+    `sealed_version` are then those of that version.
+    """
 
     pharmacy: str
     dguid: str
@@ -44,160 +43,47 @@ class HistoryRow:
     partition: int
     offset: int
     superseded_position: int | None = None
-    """Offset of the fact that replaced it."""
+    """Offset of the fact that replaced it, if that is within the cut."""
+    sealed_version: int | None = None
+    """The version that is sealed here, if not its own."""
 
     @property
-    def key(self) -> "HistoryKey":
+    def stands(self) -> bool:
+        """Whether it is a delivery or return that nothing replaced."""
+        return self.superseded_position is None and self.status != "revoked"
+
+    @property
+    def key(self) -> HistoryKey:
         """Where the page after this row begins."""
         return HistoryKey(self.delivered_at, self.pharmacy, self.dguid, self.version)
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryKey:
-    """A row's place in the order of histories: latest delivery first, then identity."""
+async def history(connection: Connection, person: Sequence[str], asked: Asked) -> list[HistoryRow]:
+    """A page of a person's lines, latest delivery first unless asked otherwise.
 
-    delivered_at: datetime
-    pharmacy: str
-    dguid: str
-    version: int
-
-
-_HISTORY: Final = sql.SQL(
-    "SELECT pharmacy, dguid, version, status, event_type, ce_id, subject, generation, period,"
-    " delivered_at, sealed, score, warnings, recorded_partition AS partition,"
-    ' recorded_position AS "offset", superseded_position'
-    " FROM history_v1.dispensation AS d"
-    " WHERE {who} AND delivered_month >= %(first)s AND delivered_month <= %(last)s"
-    " AND delivered_at >= %(start)s AND delivered_at < %(end)s{and_more}"
-    " ORDER BY {order} LIMIT %(limit)s"
-)
-_LATEST_FIRST: Final = sql.SQL("delivered_at DESC, pharmacy, dguid, version")
-_OLDEST_FIRST: Final = sql.SQL("delivered_at, pharmacy DESC, dguid DESC, version DESC")
-"""The same order backwards, so that the same index serves it."""
-_AFTER: Final = sql.SQL(
-    " AND delivered_at <= %(after_at)s AND (delivered_at < %(after_at)s OR"
-    " (pharmacy, dguid, version) > (%(after_pharmacy)s, %(after_dguid)s, %(after_version)s))"
-)
-_AFTER_OLDEST: Final = sql.SQL(
-    " AND delivered_at >= %(after_at)s AND (delivered_at > %(after_at)s OR"
-    " (pharmacy, dguid, version) < (%(after_pharmacy)s, %(after_dguid)s, %(after_version)s))"
-)
-_ONE_LINE: Final = sql.SQL(" AND dguid = %(dguid)s")
-_CURRENT: Final = sql.SQL(" AND superseded_position IS NULL AND status <> 'revoked'")
-_AS_OF: Final = sql.SQL(
-    " AND EXISTS (SELECT FROM unnest(%(partitions)s::int[], %(positions)s::bigint[])"
-    " AS cut(partition, position) WHERE cut.partition = d.recorded_partition"
-    " AND d.recorded_position < cut.position{and_current})"
-)
-_CURRENT_AS_OF: Final = sql.SQL(
-    " AND (d.superseded_position IS NULL OR d.superseded_position >= cut.position)"
-    " AND d.status <> 'revoked'"
-)
-_NOTHING: Final = sql.SQL("")
-
-
-async def history(
-    connection: Connection,
-    *,
-    subject: str,
-    start: datetime,
-    end: datetime,
-    limit: int,
-    after: HistoryKey | None = None,
-    as_of: Cut | None = None,
-    versions: Versions = "current",
-    dguid: str | None = None,
-    oldest_first: bool = False,
-    also: Sequence[str] = (),
-) -> list[HistoryRow]:
-    """A subject's lines delivered in [start, end), latest first, at most `limit` after `after`.
-
-    With `dguid` only that line; with `oldest_first` in the opposite order. `also` are further
-    subjects that are the same person.
-
-    `current` shows what stands and leaves revoked lines out; `all` shows every version, the
-    revocations too. `as_of` answers as if the log ended at that cut; a partition that it does not
-    name had nothing yet.
+    `person` are the subjects of one person: more than one after a merge of numbers.
     """
-    one = (sql.SQL("subject = %(who)s"), subject)
-    several = (sql.SQL("subject = ANY (%(who)s)"), [subject, *also])
-    who: tuple[sql.SQL, str | list[str]] = several if also else one
-    return await _page(
-        connection,
-        who,
-        start=start,
-        end=end,
-        limit=limit,
-        after=after,
-        as_of=as_of,
-        versions=versions,
-        dguid=dguid,
-        oldest_first=oldest_first,
-    )
+    return await _rows(connection, history_statements.of_person(person, asked))
 
 
-async def own_lines(
+async def own_lines(connection: Connection, pharmacy: str, asked: Asked) -> list[HistoryRow]:
+    """A page of the lines that a pharmacy delivered, in the order of `history`."""
+    return await _rows(connection, history_statements.of_pharmacy(pharmacy, asked))
+
+
+async def returns(
     connection: Connection,
-    *,
-    pharmacy: str,
-    start: datetime,
-    end: datetime,
-    limit: int,
-    after: HistoryKey | None = None,
+    subjects: Sequence[str],
+    indexes: Sequence[str],
     as_of: Cut | None = None,
 ) -> list[HistoryRow]:
-    """The current lines that a pharmacy delivered in [start, end), in the order of `history`."""
-    who = (sql.SQL("pharmacy = %(who)s"), pharmacy)
-    return await _page(
-        connection,
-        who,
-        start=start,
-        end=end,
-        limit=limit,
-        after=after,
-        as_of=as_of,
-        versions="current",
-    )
+    """The returns that stand of the lines with these `folds.history.returns_index`, unordered."""
+    return await _rows(connection, history_statements.of_returns(subjects, indexes, as_of))
 
 
-async def _page(
-    connection: Connection,
-    who: tuple[sql.SQL, str | list[str]],
-    *,
-    start: datetime,
-    end: datetime,
-    limit: int,
-    after: HistoryKey | None,
-    as_of: Cut | None,
-    versions: Versions,
-    dguid: str | None = None,
-    oldest_first: bool = False,
-) -> list[HistoryRow]:
-    values: dict[str, Any] = {"who": who[1], "start": start, "end": end, "limit": limit}
-    # Told in months too, so that other partitions are not even opened.
-    values |= {"first": month_of(start), "last": month_of(end)}
-    more: list[sql.Composable] = []
-    if as_of is not None:
-        values |= {"partitions": list(as_of), "positions": list(as_of.values())}
-        current = _CURRENT_AS_OF if versions == "current" else _NOTHING
-        more.append(_AS_OF.format(and_current=current))
-    elif versions == "current":
-        more.append(_CURRENT)
-    if after is not None:
-        values |= {
-            "after_at": after.delivered_at,
-            "after_pharmacy": after.pharmacy,
-            "after_dguid": after.dguid,
-            "after_version": after.version,
-        }
-        more.append(_AFTER_OLDEST if oldest_first else _AFTER)
-    if dguid is not None:
-        values["dguid"] = dguid
-        more.append(_ONE_LINE)
-    order = _OLDEST_FIRST if oldest_first else _LATEST_FIRST
-    query = _HISTORY.format(who=who[0], and_more=sql.Composed(more), order=order)
+async def _rows(connection: Connection, statement: Statement) -> list[HistoryRow]:
     async with connection.cursor(row_factory=kwargs_row(_history_row)) as cursor:
-        await cursor.execute(query, values)
+        await cursor.execute(statement.query, statement.values)
         return await cursor.fetchall()
 
 

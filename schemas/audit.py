@@ -76,6 +76,10 @@ class RequestParameters(Model):
     evidence: ShortText | None = None
     """Type of proof that the patient asked for it."""
     evidence_reference: ShortText | None = None
+    versions: Literal["latest", "all"] | None = None
+    """Which versions were asked for, if not only those that stand."""
+    as_of: Instant | None = None
+    """As of which moment it was asked; a cut given by positions is in the event's own."""
 
 
 class AccessDecided(Model):

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,7 @@ class KafkaLog:
         self, producer: Producer, reader: PartitionReader, counts: Mapping[str, int]
     ) -> None:
         self._producer = producer
+        self._reader = reader
         self._ends = Coalesced(reader.end_offsets)
         self._counts = counts
         self._recent: dict[str, tuple[float, Mapping[int, int]]] = {}
@@ -51,6 +53,12 @@ class KafkaLog:
         """Last stable offsets as of now; readers who ask at the same time share one question."""
         wanted = [Partition(topic, number) for number in partitions]
         found = await self._ends.ends(wanted)
+        return {one.partition: offset for one, offset in found.items()}
+
+    async def ends_at(self, topic: str, moment: datetime) -> Mapping[int, int]:
+        """Where each partition ended at a moment."""
+        wanted = [Partition(topic, number) for number in self.partitions(topic)]
+        found = await self._reader.offsets_at(wanted, moment)
         return {one.partition: offset for one, offset in found.items()}
 
     async def recent_ends(self, topic: str) -> Mapping[int, int]:
@@ -90,6 +98,21 @@ class WaiterPositions:
             return await self._waiter.wait(projection, topic, partition, position, timeout)
         except positions.PositionTimeout:
             raise PositionTimeout from None
+
+    async def reach(
+        self,
+        projection: str,
+        topic: str,
+        wanted: Mapping[int, int],
+        timeout: float,  # noqa: ASYNC109 - a limit to waiting
+        otherwise: positions.Otherwise,
+    ) -> Mapping[int, int]:
+        """The positions reached, once they are at least those wanted."""
+        try:
+            found = await self._waiter.reach(projection, topic, wanted, timeout, otherwise)
+        except positions.PositionTimeout:
+            raise PositionTimeout from None
+        return found.positions
 
     def current(self, projection: str, topic: str, partition: int) -> int:
         """How far the projection is, as far as is known here."""

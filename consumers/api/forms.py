@@ -1,10 +1,19 @@
 """Bodies of requests: strict about members and texts, silent about the input in errors."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
+from projections.history_statements import Versions
+from projections.positions import Otherwise
 from schemas.subject import ErasureGround, LinkType, MandateType, PartyKind, ProofType
 
 
@@ -35,6 +44,55 @@ class PageForm(Form):
     limit: Limit | None = None
 
 
+class PositionForm(Form):
+    """One of an answer's `positions`."""
+
+    projection: Annotated[str, Field(min_length=1, max_length=64)]
+    topic: Annotated[str, Field(min_length=1, max_length=128)]
+    partition: Annotated[int, Field(ge=0, le=100_000, strict=True)]
+    position: Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+
+
+class CutForm(Form):
+    """As of a moment of the past, or as of the `positions` of an earlier answer.
+
+    Of positions those of `history` count: whether something may be seen is decided as of now.
+    """
+
+    time: Moment | None = None
+    positions: Annotated[tuple[PositionForm, ...], Field(max_length=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.time is None) == (self.positions is None):
+            raise ValueError("give a time or positions")
+        return self
+
+
+class FreshForm(Form):
+    """Wait up to so many seconds for every delivery that is in the log now.
+
+    If they are not applied by then: an error (503), or an answer that says in `behind` how much it
+    may lack. Registrations are always waited for, and their absence is always an error.
+    """
+
+    seconds: Annotated[float, Field(ge=0, le=10)]
+    otherwise: Otherwise = "error"
+
+
+class HistoryForm(PageForm):
+    """A page of a history: what stands (`current`), that and what was revoked (`latest`), or `all`.
+
+    `since` and `until` ask for a part of the window that may be read, and never widen it.
+    """
+
+    versions: Versions = "current"
+    since: Moment | None = None
+    until: Moment | None = None
+    as_of: CutForm | None = None
+    fresh: FreshForm | None = None
+
+
 class LimitForm(Form):
     """How many lines per person."""
 
@@ -45,7 +103,7 @@ class EmptyForm(Form):
     """Nothing needs to be said."""
 
 
-class PatientPageForm(PageForm):
+class PatientPageForm(HistoryForm):
     """A page of the history of the patient with this NISS or BIS number."""
 
     patient: Number

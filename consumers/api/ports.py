@@ -13,6 +13,8 @@ from consumers.api.tokens import PublisherKeys
 from consumers.api.tokens_dev import DevIssuer
 from consumers.audit.prove import Proven
 from projections.access import AccessFacts
+from projections.history_statements import Versions
+from projections.positions import Otherwise
 from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
 from projections.queries import AccessLogRow, HistoryRow
@@ -49,6 +51,10 @@ class Log(Protocol):
         """The last stable offset of each partition, as of now."""
         ...
 
+    async def ends_at(self, topic: str, moment: datetime) -> Mapping[int, int]:
+        """Where each partition ended at a moment: everything before was appended before it."""
+        ...
+
     async def recent_ends(self, topic: str) -> Mapping[int, int]:
         """The last stable offset of every partition, as of at most a second ago."""
         ...
@@ -80,6 +86,21 @@ class Positions(Protocol):
         """
         ...
 
+    async def reach(
+        self,
+        projection: str,
+        topic: str,
+        wanted: Mapping[int, int],
+        timeout: float,  # noqa: ASYNC109 - a limit to waiting
+        otherwise: Otherwise,
+    ) -> Mapping[int, int]:
+        """The positions applied, once they are at least those wanted.
+
+        Raises:
+            PositionTimeout: not within `timeout` seconds, and `otherwise` is not `stale`.
+        """
+        ...
+
     def current(self, projection: str, topic: str, partition: int) -> int:
         """The position applied now; 0 before the first."""
         ...
@@ -100,11 +121,18 @@ class Store(Protocol):
         dguid: str | None = None,
         oldest_first: bool = False,
         also: Sequence[str] = (),
+        versions: Versions = "current",
     ) -> Sequence[HistoryRow]:
-        """A subject's current lines, newest first unless told otherwise; with `dguid` only that.
+        """A subject's lines, newest first unless told otherwise; with `dguid` only that.
 
         `also` are the person's replaced numbers.
         """
+        ...
+
+    async def returns(
+        self, *, subjects: Sequence[str], indexes: Sequence[str], as_of: Mapping[int, int]
+    ) -> Sequence[HistoryRow]:
+        """The returns that stand of the lines with these `folds.history.returns_index`."""
         ...
 
     async def own_lines(
@@ -116,8 +144,9 @@ class Store(Protocol):
         limit: int,
         after: SortKey | None,
         as_of: Mapping[int, int],
+        versions: Versions = "current",
     ) -> Sequence[HistoryRow]:
-        """A pharmacy's current lines, newest first."""
+        """A pharmacy's lines, newest first."""
         ...
 
     async def access_facts(

@@ -17,8 +17,10 @@ from consumers.api import audit, metrics
 from consumers.api.audit import Decision
 from consumers.api.callers import Caller
 from consumers.api.cursors import CursorBook, PageMark, SortKey
+from consumers.api.cuts import HISTORY, AsOf, Fresh, cut_of
 from consumers.api.ports import Dependencies, PositionTimeout
 from consumers.api.problems import Problem, unavailable
+from consumers.api.returned import returned_of
 from consumers.api.views import HistoryAnswer, Opened, WindowView, open_rows, show
 from projections.access import (
     AccessFacts,
@@ -28,6 +30,8 @@ from projections.access import (
     decide,
     decide_own_lines,
 )
+from projections.history_statements import Versions
+from projections.netting import LineId
 from projections.queries import HistoryRow
 from schemas.audit import PositionUsed, RequestParameters, Window
 from schemas.policy import AccessPolicy, PolicyVersion
@@ -35,7 +39,6 @@ from schemas.sealing.pseudonym import party_pseudonym
 from schemas.topics import DISPENSATION_RECORDED, SUBJECT_REGISTERED
 
 ACCESS_STATE: Final = "access_state"
-HISTORY: Final = "history"
 _NOBODY: Final = "the subject that refusals are fetched for"
 
 
@@ -47,11 +50,15 @@ class Narrow:
     end: datetime | None = None
     dguid: str | None = None
     oldest_first: bool = False
+    versions: Versions = "current"
+    as_of: AsOf | None = None
 
     @property
     def question(self) -> str:
         """The same text for the same question, to which a cursor is bound."""
-        parts = (self.start, self.end, self.dguid, self.oldest_first or None)
+        versions = None if self.versions == "current" else self.versions
+        as_of = self.as_of.question if self.as_of else None
+        parts = (self.start, self.end, self.dguid, self.oldest_first or None, versions, as_of)
         return ":".join("" if one is None else str(one) for one in parts).rstrip(":")
 
     def within(self, start: datetime, end: datetime) -> Window:
@@ -68,6 +75,7 @@ class Page:
     limit: int
     cursor: str | None = None
     narrow: Narrow = field(default_factory=Narrow)
+    fresh: Fresh | None = None
 
 
 Judge = Callable[[AccessRequest, AccessFacts, AccessPolicy, datetime], Permit | Deny]
@@ -167,13 +175,6 @@ def access_policy(deps: Dependencies, now: datetime) -> tuple[PolicyVersion, Acc
     return version, version.data
 
 
-def history_positions(deps: Dependencies) -> dict[int, int]:
-    """How far `history` has applied each partition of the record."""
-    topic = DISPENSATION_RECORDED.name
-    current = deps.positions.current
-    return {one: current(HISTORY, topic, one) for one in deps.log.partitions(topic)}
-
-
 async def read_history(
     deps: Dependencies,
     caller: Caller,
@@ -186,11 +187,13 @@ async def read_history(
     """Decides and fetches one page of a subject's history.
 
     Raises:
-        Problem: 400, the cursor is not one of this reader and subject.
+        Problem: 400, the cursor is not one of this reader and subject, or the cut is none; 503,
+            `history` has not reached the cut.
     """
     question = f"history:{subject}:{page.narrow.question}".rstrip(":")
     book = CursorBook(await deps.vault.root_key("cursor"), caller.pseudonym, question)
     mark = book.open(page.cursor) if page.cursor else None
+    positions = await _positions(deps, page, mark)
     now = deps.clock()
     settled, facts = await known(deps, subject, settled, now)
     person = facts.person or (subject,)
@@ -200,7 +203,6 @@ async def read_history(
             "own_history" if caller.reader.person in person else "history"
         )
         outcome = judge(AccessRequest(caller.reader, person[0], purpose), facts, policy, now)
-    positions = mark.positions if mark else history_positions(deps)
     cut = _Cut(positions, mark.after if mark else None, now)
     rows, opened = await _fetch(deps, person, outcome, page, cut)
     behind = await _behind(deps, positions)
@@ -220,8 +222,25 @@ async def read_history(
     )
     if isinstance(outcome, Deny):
         return SubjectRead(decision, None)
+    returned = await _returned(deps, opened, positions, person)
     following = _next(book, rows, page, positions, now)
-    return SubjectRead(decision, _answer(deps, decision, outcome, opened, following, behind=behind))
+    answer = _answer(deps, decision, outcome, opened, following, behind=behind, returned=returned)
+    return SubjectRead(decision, answer)
+
+
+async def _positions(deps: Dependencies, page: Page, mark: PageMark | None) -> dict[int, int]:
+    """The first page waits for its cut; the pages behind it keep it."""
+    if mark is not None:
+        return mark.positions
+    with step("cut"):
+        return await cut_of(deps, page.narrow.as_of, page.fresh, deps.clock())
+
+
+async def _returned(
+    deps: Dependencies, opened: Opened, positions: Mapping[int, int], person: Sequence[str] = ()
+) -> dict[LineId, int]:
+    with step("returns"):
+        return await returned_of(deps, opened, positions, person)
 
 
 async def _behind(deps: Dependencies, positions: Mapping[int, int]) -> int:
@@ -251,6 +270,7 @@ async def _fetch(
             as_of=cut.positions,
             dguid=page.narrow.dguid,
             oldest_first=page.narrow.oldest_first,
+            versions=page.narrow.versions,
         )
     with step("open"):
         return rows, await open_rows(deps.vault, rows[: page.limit])
@@ -268,25 +288,29 @@ async def read_own_lines(
     Raises:
         Problem: 403 refused, 400 wrong cursor, 503 the record of it could not be written.
     """
-    book = CursorBook(await deps.vault.root_key("cursor"), caller.pseudonym, "own_lines")
+    question = f"own_lines:{page.narrow.question}".rstrip(":")
+    book = CursorBook(await deps.vault.root_key("cursor"), caller.pseudonym, question)
     mark = book.open(page.cursor) if page.cursor else None
+    positions = await _positions(deps, page, mark)
     now = deps.clock()
     version, policy = access_policy(deps, now)
     organisation = caller.reader.organisation or caller.pseudonym
     outcome = decide_own_lines(caller.reader, organisation, policy, now)
-    positions = mark.positions if mark else history_positions(deps)
     rows: Sequence[HistoryRow] = ()
     if isinstance(outcome, Permit):
+        asked = page.narrow.within(outcome.window_start, outcome.window_end)
         with step("fetch"):
             rows = await deps.store.own_lines(
                 pharmacy=number,
-                start=outcome.window_start,
-                end=outcome.window_end,
+                start=asked.start,
+                end=asked.end,
                 limit=page.limit + 1,
                 after=mark.after if mark else None,
                 as_of=positions,
+                versions=page.narrow.versions,
             )
     opened = await open_rows(deps.vault, rows[: page.limit])
+    returned = await _returned(deps, opened, positions)
     behind = await _behind(deps, positions)
     decision = Decision(
         caller=caller,
@@ -304,7 +328,7 @@ async def read_own_lines(
     if isinstance(outcome, Deny):
         raise Problem(403, "access-refused")
     following = _next(book, rows, page, positions, now)
-    return _answer(deps, decision, outcome, opened, following, behind=behind)
+    return _answer(deps, decision, outcome, opened, following, behind=behind, returned=returned)
 
 
 def _per_subject(whole: Decision, opened: Opened) -> list[Decision]:
@@ -350,14 +374,17 @@ async def answer_history(
 def _parameters(page: Page, outcome: Permit | Deny) -> RequestParameters:
     permit = outcome if isinstance(outcome, Permit) else None
     window = Window(start=permit.window_start, end=permit.window_end) if permit else None
-    asked = page.narrow.within(window.start, window.end) if window else None
+    narrow = page.narrow
+    asked = narrow.within(window.start, window.end) if window else None
     return RequestParameters(
         endpoint=page.endpoint,
         window=window,
         limit=page.limit,
         cursor=page.cursor is not None,
         asked=asked if asked != window else None,
-        dguid=page.narrow.dguid,
+        dguid=narrow.dguid,
+        versions=None if narrow.versions == "current" else narrow.versions,
+        as_of=narrow.as_of.time if narrow.as_of else None,
     )
 
 
@@ -391,9 +418,10 @@ def _answer(
     following: str | None,
     *,
     behind: int,
+    returned: Mapping[LineId, int],
 ) -> HistoryAnswer:
     return HistoryAnswer(
-        lines=show(opened.lines, permit.fields, deps.products),
+        lines=show(opened.lines, permit.fields, deps.products, returned),
         unreadable=opened.unreadable,
         next=following,
         window=WindowView(start=permit.window_start, end=permit.window_end),

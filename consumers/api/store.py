@@ -7,15 +7,16 @@ from consumers.api.cursors import SortKey
 from infra.postgres import Pool
 from projections import quality_queries, quality_refusals, queries
 from projections.access import AccessFacts
+from projections.history_statements import Asked, HistoryKey, Versions
 from projections.registered import RegistrationRow
 from schemas.partitioning import partition_for
 
 
-def _key(after: SortKey | None) -> queries.HistoryKey | None:
+def _key(after: SortKey | None) -> HistoryKey | None:
     if after is None:
         return None
     pharmacy, dguid = after.parts
-    return queries.HistoryKey(after.at, pharmacy, dguid, after.number)
+    return HistoryKey(after.at, pharmacy, dguid, after.number)
 
 
 class PostgresStore:
@@ -37,24 +38,24 @@ class PostgresStore:
         dguid: str | None = None,
         oldest_first: bool = False,
         also: Sequence[str] = (),
+        versions: Versions = "current",
     ) -> list[queries.HistoryRow]:
-        """A subject's current lines, newest first unless told otherwise; with `dguid` only that.
+        """A subject's lines, newest first unless told otherwise; with `dguid` only that.
 
         `also` are the person's replaced numbers.
         """
+        asked = Asked(
+            start=start,
+            end=end,
+            limit=limit,
+            after=_key(after),
+            as_of=as_of,
+            versions=versions,
+            dguid=dguid,
+            oldest_first=oldest_first,
+        )
         async with self._pool.connection() as connection:
-            return await queries.history(
-                connection,
-                subject=subject,
-                start=start,
-                end=end,
-                limit=limit,
-                after=_key(after),
-                as_of=as_of,
-                dguid=dguid,
-                oldest_first=oldest_first,
-                also=also,
-            )
+            return await queries.history(connection, (subject, *also), asked)
 
     async def own_lines(
         self,
@@ -65,18 +66,21 @@ class PostgresStore:
         limit: int,
         after: SortKey | None,
         as_of: Mapping[int, int],
+        versions: Versions = "current",
     ) -> list[queries.HistoryRow]:
-        """A pharmacy's current lines, newest first."""
+        """A pharmacy's lines, newest first."""
+        asked = Asked(
+            start=start, end=end, limit=limit, after=_key(after), as_of=as_of, versions=versions
+        )
         async with self._pool.connection() as connection:
-            return await queries.own_lines(
-                connection,
-                pharmacy=pharmacy,
-                start=start,
-                end=end,
-                limit=limit,
-                after=_key(after),
-                as_of=as_of,
-            )
+            return await queries.own_lines(connection, pharmacy, asked)
+
+    async def returns(
+        self, *, subjects: Sequence[str], indexes: Sequence[str], as_of: Mapping[int, int]
+    ) -> list[queries.HistoryRow]:
+        """The returns that stand of lines."""
+        async with self._pool.connection() as connection:
+            return await queries.returns(connection, subjects, indexes, as_of)
 
     async def access_facts(
         self, *, subject: str, at: datetime, as_of: Mapping[int, int] | None = None

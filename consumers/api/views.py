@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from consumers.api import metrics
 from consumers.api.ports import Product as CatalogueEntry
+from projections.netting import LineId, net
 from projections.queries import HistoryRow
 from schemas.audit import PositionUsed
 from schemas.dispensation import LineContent, Posology, Prescription, Product, Regimen
@@ -39,11 +40,19 @@ _SHOWN_WITH: Final[dict[str, HistoryField]] = {"regimen": "posology", "gtin": "b
 
 
 class LineView(BaseModel):
-    """One dispensed line; members that the reader may not see are absent."""
+    """One dispensed line; members that the reader may not see are absent.
+
+    A line whose `status` is `revoked` shows what was revoked. `left` are the units of a delivery
+    that its returns left with the patient; 0 means that all of it came back.
+    """
 
     dguid: str
     version: int
     status: str
+    replaces: int | None = None
+    """The version that this one corrects or revokes."""
+    replaced_by: int | None = None
+    """The version that corrected or revoked this one."""
     score: int | None = None
     warnings: tuple[str, ...] = ()
     sguid: str | None = None
@@ -59,6 +68,8 @@ class LineView(BaseModel):
     motivation: str | None = None
     regimen: Regimen | None = None
     gtin: str | None = None
+    returned: int | None = None
+    left: int | None = None
 
 
 class WindowView(BaseModel):
@@ -116,17 +127,18 @@ async def open_rows(vault: KeyVault, rows: Sequence[HistoryRow]) -> Opened:
 
 
 def _open(row: HistoryRow, subject: SubjectSecret, period: PeriodSecret) -> LineContent | None:
+    version = row.sealed_version or row.version
     associated = record_associated_data(
         type_=row.event_type,
         pharmacy=row.pharmacy,
         dguid=row.dguid,
-        version=row.version,
+        version=version,
         subject=row.subject,
         generation=row.generation,
         period=row.period,
     )
     try:
-        keys = record_keys(subject.secret, period.secret, row.version)
+        keys = record_keys(subject.secret, period.secret, version)
         return LineContent.read(unseal(keys, row.ce_id, associated, b64encode(row.sealed)))
     except (SealBroken, ValidationError):
         metrics.UNREADABLE_LINES.labels("broken").inc()
@@ -137,9 +149,10 @@ def show(
     lines: Iterable[tuple[HistoryRow, LineContent]],
     fields: Collection[HistoryField],
     products: Mapping[str, CatalogueEntry],
+    returned: Mapping[LineId, int],
 ) -> tuple[LineView, ...]:
-    """The lines with these fields and no others."""
-    return tuple(_line(row, content, fields, products) for row, content in lines)
+    """The lines with these fields and no others; `returned` is what came back of each."""
+    return tuple(_line(row, content, fields, products, returned) for row, content in lines)
 
 
 def _line(
@@ -147,6 +160,7 @@ def _line(
     content: LineContent,
     fields: Collection[HistoryField],
     products: Mapping[str, CatalogueEntry],
+    returned: Mapping[LineId, int],
 ) -> LineView:
     shown: dict[str, Any] = {name: getattr(content, name) for name in fields}
     for name, with_field in _SHOWN_WITH.items():
@@ -154,10 +168,16 @@ def _line(
             shown[name] = getattr(content, name)
     if "product" in shown:
         shown["product"] = _product(content.product, products)
+    if "units" in shown and row.stands:
+        left = net((row.pharmacy, row.dguid), content.units, returned)
+        shown |= {} if left is None else {"returned": left.returned, "left": left.left}
     return LineView(
         dguid=row.dguid,
         version=row.version,
         status=row.status,
+        # A line's versions follow each other by one (streams.quality.lifecycle).
+        replaces=row.version - 1 or None,
+        replaced_by=None if row.superseded_position is None else row.version + 1,
         score=row.score,
         warnings=tuple(row.warnings),
         **shown,

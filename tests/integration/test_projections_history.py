@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from infra.kafka import Partition, Record, reader
 from infra.keys.memory import MemoryVault
 from infra.settings import Settings
 from projections import queries
 from projections.erasure import erase
+from projections.history_statements import Asked, Cut, Versions
 from projections.positions import PositionTimeout
 from projections.retrying import retry
 from projections.shells import History
@@ -60,18 +62,11 @@ async def current(
     world: World,
     person: str,
     *,
-    as_of: queries.Cut | None = None,
-    versions: queries.Versions = "current",
+    as_of: Cut | None = None,
+    versions: Versions = "current",
 ) -> list[queries.HistoryRow]:
-    return await queries.history(
-        world.connection,
-        subject=subject_of(person),
-        start=START,
-        end=END,
-        limit=100,
-        as_of=as_of,
-        versions=versions,
-    )
+    asked = Asked(START, END, limit=100, as_of=as_of, versions=versions)
+    return await queries.history(world.connection, [subject_of(person)], asked)
 
 
 def former(version: int, person: str = "ann", month: str = "2026-03") -> Supersedes:
@@ -191,20 +186,13 @@ async def test_pages_follow_each_other_without_overlap_also_among_equal_times(
         await world.caught_up()
     everything = await current(world, "ann")
     paged: list[queries.HistoryRow] = []
-    while page := await queries.history(
-        world.connection,
-        subject=subject_of("ann"),
-        start=START,
-        end=END,
-        limit=3,
-        after=paged[-1].key if paged else None,
-    ):
+    asked = Asked(START, END, limit=3)
+    while page := await queries.history(world.connection, [subject_of("ann")], asked):
         paged += page
+        asked = replace(asked, after=page[-1].key)
     assert paged == everything
     assert everything[0].dguid == guid_of("late")
-    own = await queries.own_lines(
-        world.connection, pharmacy=PHARMACY, start=START, end=END, limit=100
-    )
+    own = await queries.own_lines(world.connection, PHARMACY, Asked(START, END, limit=100))
     assert own == everything
 
 
@@ -214,10 +202,8 @@ async def test_a_window_is_half_open(world: World) -> None:
         await world.caught_up()
 
     async def between(start: datetime, end: datetime) -> int:
-        found = await queries.history(
-            world.connection, subject=subject_of("ann"), start=start, end=end, limit=9
-        )
-        return len(found)
+        asked = Asked(start, end, limit=9)
+        return len(await queries.history(world.connection, [subject_of("ann")], asked))
 
     assert await between(NOON, END) == 1
     assert await between(START, NOON) == 0
@@ -456,6 +442,29 @@ async def test_a_commit_from_an_unexpected_position_writes_nothing(world: World)
     with pytest.raises(Superseded):
         await commit(connection, target, [move], write)
     assert await load_places(connection, target) == {0: move.to}
+
+
+async def test_the_log_tells_where_it_ended_at_a_moment(world: World) -> None:
+    for name in "abc":
+        await world.publish([await world.facts.registered(name)])
+    partition, nothing_there = Partition(world.topic, 0), Partition(world.topic, 1)
+    async with reader(world.settings) as log:
+        ends = await world.ends()
+        await log.assign({partition: 0})
+        records: list[Record] = []
+        while len(records) < 3:
+            records += (await log.poll()).get(partition, [])
+        times = {one.offset: _moment(one.timestamp_ms) for one in records}
+        for moment in (*times.values(), NOON.replace(year=2020)):
+            later = [offset for offset, at in times.items() if at >= moment]
+            found = await log.offsets_at([partition, nothing_there], moment)
+            assert found == {partition: min(later), nothing_there: 0}
+        after = max(times.values()) + timedelta(days=1)
+        assert (await log.offsets_at([partition], after))[partition] == ends[0]
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
 
 
 async def test_a_wait_ends_with_the_batch_that_brings_the_position(world: World) -> None:

@@ -10,6 +10,7 @@ from infra.settings import Settings
 from projections import queries
 from projections.erasure import erase
 from projections.events import Event
+from projections.history_statements import Asked
 from projections.rebuild import Options, Standing, rebuild
 from projections.retrying import retry_set_aside
 from projections.shells import Folded, History, ProductRecall, Projection
@@ -60,15 +61,11 @@ async def filled(world: World, lines: int = 30) -> None:
     await world.publish(outputs)
 
 
+EVERYTHING = Asked(START, END, limit=1000, versions="all")
+
+
 async def seen(world: World, person: str = "ann") -> list[queries.HistoryRow]:
-    return await queries.history(
-        world.connection,
-        subject=subject_of(person),
-        start=START,
-        end=END,
-        limit=1000,
-        versions="all",
-    )
+    return await queries.history(world.connection, [subject_of(person)], EVERYTHING)
 
 
 async def live_with(world: World, *projections: Projection) -> None:
@@ -88,14 +85,7 @@ async def reading(world: World) -> AsyncIterator[list[int]]:
         async with world.pool.connection() as connection:
             await connection.set_autocommit(True)
             while not stop.is_set():
-                rows = await queries.history(
-                    connection,
-                    subject=subject_of("ann"),
-                    start=START,
-                    end=END,
-                    limit=1000,
-                    versions="all",
-                )
+                rows = await queries.history(connection, [subject_of("ann")], EVERYTHING)
                 assert len({(row.dguid, row.version) for row in rows}) == len(rows)
                 counts.append(len(rows))
 

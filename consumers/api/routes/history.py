@@ -5,9 +5,17 @@ from fastapi import APIRouter, Depends, Response
 from consumers.api import mandates, revealing
 from consumers.api.answers import NOT_FOUND, REFUSALS, as_json
 from consumers.api.callers import patient_of, require
-from consumers.api.forms import LimitForm, PageForm, PatientPageForm, RevealForm
+from consumers.api.cuts import HISTORY, AsOf, Fresh
+from consumers.api.forms import (
+    CutForm,
+    HistoryForm,
+    LimitForm,
+    PageForm,
+    PatientPageForm,
+    RevealForm,
+)
 from consumers.api.ports import Dependencies
-from consumers.api.reads import Page, answer_history, read_own_lines
+from consumers.api.reads import Narrow, Page, answer_history, read_own_lines
 from consumers.api.security import Deps, Identified, SecuredRoute, bearer
 from consumers.api.views import HistoryAnswer
 
@@ -23,11 +31,25 @@ router = APIRouter(
 def page_of(deps: Dependencies, endpoint: str, form: PageForm) -> Page:
     """The page that a form asks for."""
     limit = form.limit or deps.settings.page_default
-    return Page(endpoint, min(limit, deps.settings.page_max), form.cursor)
+    limit = min(limit, deps.settings.page_max)
+    if not isinstance(form, HistoryForm):
+        return Page(endpoint, limit, form.cursor)
+    narrow = Narrow(
+        start=form.since, end=form.until, versions=form.versions, as_of=_as_of(form.as_of)
+    )
+    fresh = Fresh(form.fresh.seconds, form.fresh.otherwise) if form.fresh else None
+    return Page(endpoint, limit, form.cursor, narrow, fresh)
+
+
+def _as_of(form: CutForm | None) -> AsOf | None:
+    if form is None or form.positions is None:
+        return AsOf(form.time) if form else None
+    found = {one.partition: one.position for one in form.positions if one.projection == HISTORY}
+    return AsOf(positions=found)
 
 
 @router.post("/me/history", response_model=HistoryAnswer)
-async def own_history(deps: Deps, caller: Identified, form: PageForm) -> Response:
+async def own_history(deps: Deps, caller: Identified, form: HistoryForm) -> Response:
     """The patient's own deliveries, newest first."""
     require(caller.principal, "patient")
     page = page_of(deps, "/v1/me/history", form)
@@ -62,7 +84,7 @@ async def reveal_pharmacy(deps: Deps, caller: Identified, form: RevealForm) -> R
 
 
 @router.post("/pharmacy/dispensations", response_model=HistoryAnswer)
-async def own_lines(deps: Deps, caller: Identified, form: PageForm) -> Response:
+async def own_lines(deps: Deps, caller: Identified, form: HistoryForm) -> Response:
     """The lines that the pharmacy itself registered."""
     require(caller.principal, "pharmacy")
     page = page_of(deps, "/v1/pharmacy/dispensations", form)

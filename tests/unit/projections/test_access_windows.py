@@ -4,6 +4,7 @@ import pytest
 
 from projections.access import window_end, window_start
 from schemas import brussels
+from tests.support.windows import DELIVERIES, Delivery
 
 
 def utc(text: str) -> datetime:
@@ -44,6 +45,12 @@ def test_a_window_begins_with_the_day_so_many_calendar_months_back(
     now: str, months: int, start: str
 ) -> None:
     assert window_start(utc(now), months) == utc(start)
+
+
+@pytest.mark.parametrize("one", DELIVERIES, ids=lambda one: one.why)
+def test_a_delivery_lies_in_a_window_or_outside(one: Delivery) -> None:
+    start, end = window_start(one.now, one.months), window_end(one.now)
+    assert (start <= one.delivered_at < end) == one.inside
 
 
 @pytest.mark.parametrize(

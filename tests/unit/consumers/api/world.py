@@ -28,6 +28,9 @@ from projections.access import AccessFacts
 from projections.folds import access_log
 from projections.folds.access_state import Recorded
 from projections.folds.changes import Upsert
+from projections.folds.history import returns_index
+from projections.history_statements import Versions
+from projections.positions import Otherwise
 from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
 from projections.queries import AccessLogRow, HistoryRow
@@ -108,6 +111,8 @@ class FakeLog:
     down: set[str] = field(default_factory=set)
     stuck: set[str] = field(default_factory=set)
     end: int = 7
+    end_then: int = 0
+    """Where the log ended at any moment of the past."""
 
     async def append(
         self, topic: str, *, key: bytes, headers: Sequence[Header], value: bytes
@@ -125,6 +130,10 @@ class FakeLog:
         if "ends" in self.down:
             raise Down
         return dict.fromkeys(partitions, self.end)
+
+    async def ends_at(self, topic: str, moment: datetime) -> Mapping[int, int]:
+        self.trace.append(f"ends_at:{moment.isoformat()}")
+        return dict.fromkeys(range(PARTITIONS), self.end_then)
 
     async def recent_ends(self, topic: str) -> Mapping[int, int]:
         return dict.fromkeys(range(PARTITIONS), self.end)
@@ -159,6 +168,7 @@ class FakeLog:
 class FakePositions:
     trace: list[str]
     reached: int = 7
+    history_behind: int = 0
 
     async def wait(
         self, projection: str, topic: str, partition: int, position: int, timeout: float
@@ -168,8 +178,25 @@ class FakePositions:
             raise PositionTimeout
         return self.reached
 
+    async def reach(
+        self,
+        projection: str,
+        topic: str,
+        wanted: Mapping[int, int],
+        timeout: float,
+        otherwise: Otherwise,
+    ) -> Mapping[int, int]:
+        self.trace.append(f"reach:{projection}:{max(wanted.values())}:{timeout}")
+        if max(wanted.values()) > self.applied(projection) and otherwise == "error":
+            raise PositionTimeout
+        return dict.fromkeys(wanted, self.applied(projection))
+
+    def applied(self, projection: str) -> int:
+        behind = self.history_behind if projection == "history" else 0
+        return self.reached - behind
+
     def current(self, projection: str, topic: str, partition: int) -> int:
-        return self.reached
+        return self.applied(projection)
 
 
 @dataclass
@@ -182,6 +209,8 @@ class FakeStore:
     letters: list[ReceiptRow] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    returning: dict[str, str] = field(default_factory=dict)
+    """The `returns_index` of each line that is a return."""
 
     async def history(
         self,
@@ -195,6 +224,7 @@ class FakeStore:
         dguid: str | None = None,
         oldest_first: bool = False,
         also: Sequence[str] = (),
+        versions: Versions = "current",
     ) -> list[HistoryRow]:
         self.trace.append("history")
         self.asked.append(subject)
@@ -205,8 +235,22 @@ class FakeStore:
             and start <= r.delivered_at < end
             and r.offset < as_of[r.partition]
             and dguid in (None, r.dguid)
+            and _counts(r, versions)
         ]
         return _page(rows, after, limit, oldest_first=oldest_first)
+
+    async def returns(
+        self, *, subjects: Sequence[str], indexes: Sequence[str], as_of: Mapping[int, int]
+    ) -> list[HistoryRow]:
+        self.trace.append("returns")
+        return [
+            row
+            for row in self.lines
+            if row.subject in subjects
+            and row.stands
+            and self.returning.get(row.dguid) in indexes
+            and row.offset < as_of[row.partition]
+        ]
 
     async def own_lines(
         self,
@@ -217,9 +261,14 @@ class FakeStore:
         limit: int,
         after: SortKey | None,
         as_of: Mapping[int, int],
+        versions: Versions = "current",
     ) -> list[HistoryRow]:
         self.trace.append("own_lines")
-        rows = [r for r in self.lines if r.pharmacy == pharmacy and start <= r.delivered_at < end]
+        rows = [
+            r
+            for r in self.lines
+            if r.pharmacy == pharmacy and start <= r.delivered_at < end and _counts(r, versions)
+        ]
         return _page(rows, after, limit)
 
     async def access_facts(
@@ -272,6 +321,16 @@ class FakeStore:
             and (after is None or r.key < after)
         ]
         return rows[:limit]
+
+
+def _counts(row: HistoryRow, versions: Versions) -> bool:
+    match versions:
+        case "current":
+            return row.stands
+        case "latest":
+            return row.superseded_position is None
+        case "all":
+            return True
 
 
 def _page(
@@ -494,6 +553,8 @@ class World:
         days_ago: int = 10,
         pharmacy: str = PHARMACY,
         cnk: str = CNK,
+        units: int = 2,
+        returns: HistoryRow | None = None,
     ) -> HistoryRow:
         """A sealed line in the record, as the quality stage writes it."""
         subject = await self.subject(number)
@@ -508,7 +569,8 @@ class World:
             pharmacy=pharmacy,
             delivered_at=at,
             product=MedicinalProduct(cnk=cnk),
-            units=2,
+            units=units,
+            returns=returns.dguid if returns else None,
             posology=Posology(text=POSOLOGY),
             motivation="asked by the patient",
         )
@@ -540,6 +602,9 @@ class World:
             offset=index,
         )
         self.store.lines.append(row)
+        if returns is not None:
+            key = await MemoryVault.root_key(self.vault, "index")
+            self.store.returning[dguid] = returns_index(key, returns.pharmacy, returns.dguid)
         self.positions.reached = max(self.positions.reached, index + 1)
         return row
 
