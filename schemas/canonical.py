@@ -21,6 +21,7 @@ from schemas.strictjson import MAX_INTEGER
 
 _LENGTH_BYTES = 4
 _SHORT = tuple(length.to_bytes(_LENGTH_BYTES, "big") for length in range(256))
+_WRITTEN_ALIKE = frozenset({str, bool, type(None)})
 _SHAPES = 512
 """How many lists of member names are kept sorted; far more than the contract has."""
 
@@ -39,12 +40,18 @@ def lp(*parts: bytes | str) -> bytes:
         OverflowError: a part is longer than 2**32 - 1 bytes.
     """
     pieces: list[bytes] = []
-    for part in parts:
-        piece = part if type(part) is bytes else _utf8(part)
-        length = len(piece)
-        pieces.append(_SHORT[length] if length < len(_SHORT) else _written(length))
-        pieces.append(piece)
-    return b"".join(pieces)
+    try:
+        for part in parts:
+            piece = part.encode() if isinstance(part, str) else part
+            length = len(piece)
+            pieces.append(_SHORT[length] if length < len(_SHORT) else _written(length))
+            pieces.append(piece)
+    except UnicodeEncodeError as error:
+        at = error.start
+    else:
+        return b"".join(pieces)
+    # Raised outside the handler: the encoder's error carries the whole text.
+    raise ValueError(f"a text to be length-prefixed holds a lone surrogate at character {at}")
 
 
 def _written(length: int) -> bytes:
@@ -97,11 +104,11 @@ def _ordered(value: object) -> object:
     Raises:
         _NotPlain: it holds a fraction, or a member name of which the order is not that of bytes.
     """
-    if isinstance(value, str) or value is None:
+    if type(value) in _WRITTEN_ALIKE:
         return value
     if isinstance(value, dict):
         return {
-            name: member if type(member := value[name]) is str else _ordered(member)
+            name: member if type(member := value[name]) in _WRITTEN_ALIKE else _ordered(member)
             for name in _sorted(tuple(value))
         }
     if isinstance(value, list):
@@ -117,14 +124,3 @@ def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
     if not "".join(names).isascii():
         raise _NotPlain
     return tuple(sorted(names))
-
-
-def _utf8(text: str | bytes) -> bytes:
-    if not isinstance(text, str):
-        return text
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        at = error.start
-    # Raised outside the handler: the encoder's error carries the whole text.
-    raise ValueError(f"a text to be length-prefixed holds a lone surrogate at character {at}")

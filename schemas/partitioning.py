@@ -7,8 +7,11 @@ decides must not depend on a client library. Source: `org.apache.kafka.common.ut
 0
 """
 
+from functools import lru_cache
 from typing import Final
 
+_KEYS: Final = 16_384
+"""More than the publishers there are, whose keys come again and again."""
 _SEED: Final = 0x9747B28C
 _MIX: Final = 0x5BD1E995
 _SHIFT: Final = 24
@@ -31,6 +34,7 @@ def murmur2(data: bytes) -> int:
     return value ^ (value >> 15)
 
 
+@lru_cache(maxsize=_KEYS)
 def partition_for(key: bytes, count: int) -> int:
     """The partition of `key` among `count`."""
     return (murmur2(key) & _POSITIVE) % count

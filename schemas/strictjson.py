@@ -25,7 +25,7 @@ import codecs
 import json
 import math
 import re
-from typing import Final, Literal, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 from pydantic_core import from_json
 
@@ -97,18 +97,20 @@ def _plain(data: bytes, max_depth: int) -> object:
         value: object = from_json(data, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return _UNDECIDED
-    level, colons, depth = [value], 0, 0
+    level: list[Any] = [value]
+    colons = depth = 0
     while level:
-        inner: list[object] = []
+        inner: list[Any] = []
         for item in level:
-            if isinstance(item, str):
+            kind = type(item)
+            if kind is str:
                 colons += item.count(":")
-            elif isinstance(item, dict):
+            elif kind is dict:
                 colons += len(item)
                 inner += item.values()
-            elif isinstance(item, list):
+            elif kind is list:
                 inner += item
-            elif isinstance(item, float) or (isinstance(item, int) and abs(item) > MAX_INTEGER):
+            elif kind is float or (kind is int and abs(item) > MAX_INTEGER):
                 return _UNDECIDED
         level, depth = inner, depth + 1
     # Each member has a colon outside its name, so a member that was lost leaves one uncounted.

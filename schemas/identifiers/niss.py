@@ -43,6 +43,7 @@ True
 
 import calendar
 import datetime as dt
+from functools import lru_cache
 from typing import Literal
 
 from stdnum.be import nn
@@ -52,6 +53,8 @@ from schemas.identifiers import _digits
 
 _UNKNOWN_DATES = frozenset({"000001", "002001", "004001"})
 _NOT_ASSIGNED = frozenset({"000", "999"})
+_AT_HAND = 4
+"""Several things are asked of one number after another; no more of them are kept than that."""
 _FROM_2000 = 2_000_000_000
 _SEX_UNKNOWN = 20
 _SEX_KNOWN = 40
@@ -83,13 +86,20 @@ def validate(number: str, *, on: dt.date | None = None) -> str:
         InvalidChecksum: the check digits fit neither century.
         InvalidComponent: the month is impossible, or the birth year lies after `on`.
     """
+    number, born = _read(number)
+    if on is not None and born > on.year and number[:6] not in _UNKNOWN_DATES:
+        raise InvalidComponent
+    return number
+
+
+@lru_cache(maxsize=_AT_HAND)
+def _read(number: str) -> tuple[str, int]:
+    """The compact number and the year of birth that it tells."""
     number = _digits.require(compact(number), 11)
     born = _century(number) + int(number[:2])
     if int(number[2:4]) not in _VALID_MONTHS:
         raise InvalidComponent
-    if on is not None and born > on.year and number[:6] not in _UNKNOWN_DATES:
-        raise InvalidComponent
-    return number
+    return number, born
 
 
 def is_valid(number: str, *, on: dt.date | None = None) -> bool:

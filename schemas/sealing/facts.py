@@ -18,6 +18,8 @@ from schemas.sealing import SealBroken, b64decode, b64encode
 _NONCE_BYTES: Final = 12
 _RECORD_SEAL: Final = lp("dpp-record-seal-v1")
 _RECORD_NONCE: Final = lp("dpp-record-nonce-v1")
+_LINE_DIGEST: Final = lp("dpp-line-digest-v1")
+_MESSAGE_DIGEST: Final = lp("dpp-message-digest-v1")
 AccessLabel = Literal["access", "reader"]
 
 
@@ -133,12 +135,12 @@ def _nonce(keys: FactKeys, ce_id: str) -> bytes:
 
 def line_digest(subject_secret: bytes, line: object) -> str:
     """Keyed digest of a normalised line (JSON values), comparable across days."""
-    return b64encode(_derive(subject_secret, "dpp-line-digest-v1", jcs(line)))
+    return b64encode(hmac.digest(subject_secret, _LINE_DIGEST + lp(jcs(line)), "sha256"))
 
 
 def message_digest(subject_secret: bytes, body: bytes) -> str:
     """Keyed digest of a submission's body as the publisher wrote it."""
-    return b64encode(_derive(subject_secret, "dpp-message-digest-v1", body))
+    return b64encode(hmac.digest(subject_secret, _MESSAGE_DIGEST + lp(body), "sha256"))
 
 
 def opaque_digest(sealed: bytes) -> str:

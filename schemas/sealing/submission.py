@@ -17,14 +17,10 @@ _TAG_BYTES = 16
 
 def associated_data(key: bytes, headers: Headers) -> bytes:
     """What the seal binds besides the content."""
-    bound = sorted(
-        (name.encode(), value)
-        for name, value in headers
-        if name == "content-type" or name.startswith("ce_")
-    )
-    content_type = [value for name, value in bound if name == b"content-type"]
-    attributes = [part for pair in bound if pair[0] != b"content-type" for part in pair]
-    return lp(key, *content_type, *attributes)
+    # Code points sort as their bytes in UTF-8 do.
+    attributes = sorted([one for one in headers if one[0].startswith("ce_")])
+    content_type = sorted([value for name, value in headers if name == "content-type"])
+    return lp(key, *content_type, *[part for pair in attributes for part in pair])
 
 
 def seal(session_key: bytes, nonce: bytes, key: bytes, headers: Headers, body: bytes) -> bytes:

@@ -157,8 +157,9 @@ class OutputBuilder:
 def encoded_size(output: Output) -> int:
     """Bytes of key, headers and value: what an output takes in a batch, but for framing."""
     size = len(output.key or b"") + len(output.value or b"")
-    for name, value in output.headers:
-        size += len(value) + (len(name) if name.isascii() else len(name.encode()))
+    if output.headers:
+        names, values = zip(*output.headers, strict=True)
+        size += len("".join(names).encode()) + len(b"".join(values))
     return size
 
 

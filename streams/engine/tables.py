@@ -76,8 +76,8 @@ class Table(Generic[K, V]):
         self._dirty: dict[K, _Entry[V] | None] = {}
         self._sealed: dict[K, _Entry[V] | None] = {}
         # Two generations are a bounded cache without bookkeeping: a hit in the old one moves on.
-        self._young: dict[K, _Entry[V]] = {}
-        self._old: dict[K, _Entry[V]] = {}
+        self._young: dict[K, _Entry[V] | None] = {}
+        self._old: dict[K, _Entry[V] | None] = {}
 
     def get(self, key: K) -> V | None:
         """The value under a key; None if there is none or it is past the horizon.
@@ -125,31 +125,29 @@ class Table(Generic[K, V]):
             self._dirty = {}
         elif self._layout.cached:
             for key, entry in self._sealed.items():
-                if entry is None:
-                    self._young.pop(key, None)
-                    self._old.pop(key, None)
-                else:
-                    self._remember(key, entry)
+                self._remember(key, entry)
         self._sealed = {}
 
     def _kept(self, key: K) -> _Entry[V] | None:
-        found = self._young.get(key)
-        if found is None and (found := self._old.get(key)) is not None:
+        found: _Entry[V] | None = self._young.get(key, _ABSENT)
+        if found is _ABSENT and (found := self._old.get(key, _ABSENT)) is not _ABSENT:
             self._remember(key, found)
-        if found is not None:
+        if found is not _ABSENT:
             self._clock.hits += 1
             return found
         self._clock.misses += 1
         written = self._backing.read(self._prefix + self._layout.key(key))
-        if written is None:
-            return None
-        stamp = int.from_bytes(written[:STAMP_BYTES], "big")
-        entry = (stamp, self._layout.read(written[STAMP_BYTES:]))
+        entry = None if written is None else self._entry(written)
         if self._layout.cached:
+            # That a key is absent is asked again, when it is decided and when it is written.
             self._remember(key, entry)
         return entry
 
-    def _remember(self, key: K, entry: _Entry[V]) -> None:
+    def _entry(self, written: bytes) -> _Entry[V]:
+        stamp = int.from_bytes(written[:STAMP_BYTES], "big")
+        return stamp, self._layout.read(written[STAMP_BYTES:])
+
+    def _remember(self, key: K, entry: _Entry[V] | None) -> None:
         self._young[key] = entry
         if len(self._young) * 2 >= self._layout.cached:
             self._old, self._young = self._young, {}

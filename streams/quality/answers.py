@@ -5,43 +5,75 @@ line, refusals last: every refused line keeps a reason.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-from schemas.receipts import Issue, LineOutcome, Original, Outcome, Receipt, SubmissionRef
+from pydantic_core import to_json
+
+from schemas.receipts import Issue, LineResult, Original, Outcome, Receipt
 from streams.engine.stage import Submission
 from streams.quality.admission import Attributes
 
 MAX_RECEIPT_BYTES: Final = 46 * 1024
 """A duplicate's receipt repeats the original one, and has to stay below the output limit too."""
 _FINDINGS_PER_LINE: Final = (20, 8, 4, 2, 1)
+Members = dict[str, object]
 
 
-def place(submission: Submission) -> SubmissionRef:
+class LineAnswer(NamedTuple):
+    """What a receipt says of one line: the members of `schemas.receipts.LineOutcome`."""
+
+    path: str
+    dguid: str | None
+    outcome: LineResult
+    version: int | None
+    score: int | None
+    issues: tuple[Issue, ...]
+
+
+class Answer(NamedTuple):
+    """A receipt that is not written yet: the members of `schemas.receipts.Receipt`."""
+
+    outcome: Outcome
+    submission: Members
+    issues: tuple[Issue, ...] = ()
+    lines: tuple[LineAnswer, ...] = ()
+    facts: tuple[str, ...] = ()
+    original: Original | None = None
+    dead_letter: bool = False
+
+    def write(self) -> bytes:
+        """The receipt's bytes."""
+        members = _present(self)
+        members["lines"] = [_present(line) for line in self.lines]
+        return to_json(members, exclude_none=True)
+
+
+def place(submission: Submission) -> Members:
     """Where a submission stands, and nothing that it says of itself."""
-    return SubmissionRef(
-        partition=submission.partition,
-        offset=submission.offset,
-        appended_at=submission.appended_at,
-    )
+    return {
+        "partition": submission.partition,
+        "offset": submission.offset,
+        "appended_at": submission.appended_at,
+    }
 
 
-def reference(submission: Submission, attributes: Attributes, digest: str) -> SubmissionRef:
+def reference(submission: Submission, attributes: Attributes, digest: str) -> Members:
     """Where a submission stands, and the attributes that its seal has shown."""
-    return SubmissionRef(
-        partition=submission.partition,
-        offset=submission.offset,
-        appended_at=submission.appended_at,
-        id=attributes.id,
-        source=attributes.source,
-        type=attributes.type,
-        session=attributes.session,
-        sequence=attributes.sequence,
-        epoch=attributes.epoch,
-        digest=digest,
-    )
+    return {
+        "partition": submission.partition,
+        "offset": submission.offset,
+        "appended_at": submission.appended_at,
+        "id": attributes.id,
+        "source": attributes.source,
+        "type": attributes.type,
+        "session": attributes.session,
+        "sequence": attributes.sequence,
+        "epoch": attributes.epoch,
+        "digest": digest,
+    }
 
 
-def outcome_of(lines: Iterable[LineOutcome]) -> Outcome:
+def outcome_of(lines: Iterable[LineAnswer]) -> Outcome:
     """The outcome of a message that is in order, by what became of its lines."""
     results = {line.outcome for line in lines}
     good = results & {"recorded", "duplicate"}
@@ -50,12 +82,12 @@ def outcome_of(lines: Iterable[LineOutcome]) -> Outcome:
     return "duplicate" if good == {"duplicate"} else "accepted"
 
 
-def duplicate(ref: SubmissionRef, original: bytes) -> Receipt:
+def duplicate(ref: Members, original: bytes) -> Answer:
     """The answer to a replay: the earlier receipt's outcome."""
     earlier = Receipt.read(original)
-    return Receipt(
-        outcome="duplicate",
-        submission=ref,
+    return Answer(
+        "duplicate",
+        ref,
         original=Original(
             offset=earlier.submission.offset,
             outcome=earlier.outcome,
@@ -65,23 +97,26 @@ def duplicate(ref: SubmissionRef, original: bytes) -> Receipt:
     )
 
 
-def fitted(receipt: Receipt) -> bytes:
+def fitted(answer: Answer) -> bytes:
     """The receipt's bytes, with as many of its findings as fit."""
-    smaller = _smaller(receipt)
-    while len(written := receipt.write()) > MAX_RECEIPT_BYTES:
-        receipt = next(smaller)
+    smaller = _smaller(answer)
+    while len(written := answer.write()) > MAX_RECEIPT_BYTES:
+        answer = next(smaller)
     return written
 
 
-def _smaller(receipt: Receipt) -> Iterator[Receipt]:
+def _smaller(answer: Answer) -> Iterator[Answer]:
     for limit in (None, *_FINDINGS_PER_LINE):
-        lines = tuple(
-            line.model_copy(update={"issues": _first(line.issues, limit)}) for line in receipt.lines
-        )
-        yield receipt.model_copy(update={"lines": lines})
+        lines = [line._replace(issues=_first(line.issues, limit)) for line in answer.lines]
+        yield answer._replace(lines=tuple(lines))
 
 
 def _first(issues: tuple[Issue, ...], limit: int | None) -> tuple[Issue, ...]:
     gravest_first = sorted(issues, key=lambda issue: issue.severity != "reject")
     kept = issues if limit is None else gravest_first[:limit]
     return tuple(issue.model_copy(update={"hint": None}) for issue in kept)
+
+
+def _present(one: Answer | LineAnswer) -> Members:
+    """The members that have a value, in their order: a receipt holds no null."""
+    return {name: value for name, value in zip(one._fields, one, strict=True) if value is not None}

@@ -6,9 +6,8 @@ a JSON document with the members of `schemas.dispensation.LineContent` in their 
 and its RFC 8785 form both come straight from it: a body was validated when it was read.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pydantic_core import to_json
 from stdnum import ean
@@ -62,8 +61,7 @@ class Delivered(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class NormalLine:
+class NormalLine(NamedTuple):
     """`Delivered`: a submitted line in its normal form; `written` is what its fact seals."""
 
     sguid: str
@@ -71,16 +69,15 @@ class NormalLine:
     product: Product
     units: int
     returns: str | None
-    document: Document = field(repr=False)
-    written: bytes = field(repr=False)
+    document: Document
+    written: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class NormalRevocation:
+class NormalRevocation(NamedTuple):
     """A revocation in its normal form."""
 
-    document: Document = field(repr=False)
-    written: bytes = field(repr=False)
+    document: Document
+    written: bytes
 
 
 def normal_line(pharmacy: str, body: RegisterBody | CorrectBody, line: SubmittedLine) -> NormalLine:

@@ -15,7 +15,6 @@ from schemas.receipts import (
     GapClosed,
     GapNoticed,
     Outcome,
-    Receipt,
 )
 from schemas.sealing import facts
 from streams.engine.outputs import OutputBuilder
@@ -23,6 +22,7 @@ from streams.engine.stage import Output, Submission
 from streams.quality import answers, codes, lines, numbering
 from streams.quality import state as states
 from streams.quality.admission import Attributes, Barred, receipt_key
+from streams.quality.answers import Answer
 from streams.quality.gathered import Gathered, Readable, Unreadable, Visit
 from streams.quality.inspection import Inspection
 from streams.quality.lines import DecidedLine
@@ -54,21 +54,18 @@ def undecidable(submission: Submission, policy_version: str, error_type: str) ->
     """The answer to a submission that could not be decided; its number stays free for a retry."""
     builder = OutputBuilder(STAGE, submission, policy_version, DECIDER_VERSION)
     issue = codes.issue("UNDECIDABLE", hint=f"Submit again. Kind of error: {error_type}")
-    receipt = Receipt(outcome="rejected", submission=answers.place(submission), issues=(issue,))
-    return (_receipt(submission, builder, receipt),)
+    answer = Answer("rejected", answers.place(submission), (issue,))
+    return (_receipt(submission, builder, answer),)
 
 
 def _barred(submission: Submission, builder: OutputBuilder, barred: Barred) -> tuple[Output, ...]:
-    receipt = Receipt(
-        outcome="rejected",
-        submission=answers.place(submission),
-        issues=barred.issues,
-        dead_letter=barred.dead_letter is not None,
-    )
-    if barred.dead_letter is None:
-        return (_receipt(submission, builder, receipt),)
-    letter = builder.dead_letter(topics.DISPENSATION_DEADLETTER.name, barred.dead_letter)
-    return (letter, _receipt(submission, builder, receipt))
+    reason = barred.dead_letter
+    place = answers.place(submission)
+    answer = Answer("rejected", place, barred.issues, dead_letter=reason is not None)
+    if reason is None:
+        return (_receipt(submission, builder, answer),)
+    letter = builder.dead_letter(topics.DISPENSATION_DEADLETTER.name, reason)
+    return (letter, _receipt(submission, builder, answer))
 
 
 def _readable(
@@ -86,25 +83,24 @@ def _readable(
     verdict = numbering.decide(state.numbers, _numbered(attributes, digest))
     match verdict:
         case Replay():
-            receipt = answers.duplicate(ref, verdict.used.receipt)
-            return (_receipt(submission, builder, receipt),)
+            answer = answers.duplicate(ref, verdict.used.receipt)
+            return (_receipt(submission, builder, answer),)
         case Reused() if not (verdict.content_only and _is_erased(state, visit)):
-            issues = (codes.issue(verdict.code),)
-            receipt = Receipt(outcome="rejected", submission=ref, issues=issues)
-            return _finish(submission, builder, (), verdict.notices, receipt)
+            answer = Answer("rejected", ref, (codes.issue(verdict.code),))
+            return _finish(submission, builder, (), verdict.notices, answer)
         case Fresh() | Reused():
             decided = _decide_lines(state, inspection, visit)
         case _:
             assert_never(verdict)
     entered = _facts(builder, visit, decided) if visit else ()
-    receipt = Receipt(
-        outcome=_outcome(inspection, decided),
-        submission=ref,
-        issues=inspection.issues,
-        lines=tuple(one.outcome for one in decided),
-        facts=tuple(_id_of(output) for output in entered),
+    answer = Answer(
+        _outcome(inspection, decided),
+        ref,
+        inspection.issues,
+        tuple([one.answer for one in decided]),
+        tuple([_id_of(output) for output in entered]),
     )
-    return _finish(submission, builder, entered, verdict.notices, receipt)
+    return _finish(submission, builder, entered, verdict.notices, answer)
 
 
 def _decide_lines(
@@ -118,7 +114,7 @@ def _decide_lines(
 def _outcome(inspection: Inspection, decided: tuple[DecidedLine, ...]) -> Outcome:
     if inspection.refused or not decided:
         return "rejected"
-    return answers.outcome_of(one.outcome for one in decided)
+    return answers.outcome_of(one.answer for one in decided)
 
 
 def _visit(
@@ -177,10 +173,10 @@ def _finish(
     builder: OutputBuilder,
     entered: tuple[Output, ...],
     notices: tuple[Notice, ...],
-    receipt: Receipt,
+    answer: Answer,
 ) -> tuple[Output, ...]:
-    noticed = tuple(_notice(builder, notice) for notice in notices)
-    return (*entered, *noticed, _receipt(submission, builder, receipt))
+    noticed = [_notice(builder, notice) for notice in notices]
+    return (*entered, *noticed, _receipt(submission, builder, answer))
 
 
 def _notice(builder: OutputBuilder, notice: Notice) -> Output:
@@ -195,8 +191,8 @@ def _notice(builder: OutputBuilder, notice: Notice) -> Output:
     return builder.event(topics.DISPENSATION_RECEIPTS.name, key, type_, notice)
 
 
-def _receipt(submission: Submission, builder: OutputBuilder, receipt: Receipt) -> Output:
-    written = receipt.write() if receipt.original else answers.fitted(receipt)
+def _receipt(submission: Submission, builder: OutputBuilder, answer: Answer) -> Output:
+    written = answer.write() if answer.original else answers.fitted(answer)
     topic = topics.DISPENSATION_RECEIPTS.name
     return builder.event(topic, receipt_key(submission), RECEIPT, written)
 

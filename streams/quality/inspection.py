@@ -7,7 +7,7 @@ members of the agreed form only, and no finding repeats a submitted value.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from pydantic import ValidationError
 
@@ -41,8 +41,7 @@ _UNTIMELY: Final = frozenset({"DELIVERY_IN_FUTURE", "DELIVERY_TOO_OLD"})
 """Without a delivery day that can be relied on."""
 
 
-@dataclass(frozen=True, slots=True)
-class LineInspection:
+class LineInspection(NamedTuple):
     """One line's findings; `dguid` is None where it is none, `path` is empty for a revocation."""
 
     path: str
@@ -113,7 +112,7 @@ def inspect(
     limits, active = policy.quality, codes.in_force(policy)
     repeated = rules.repeated_lines(rules.lines_of(body))
     context = Context(body, limits, appended_at, repeated, known)
-    findings = [one for rule in rules.message_rules(active) for one in rule.find(context)]
+    findings = [one for find in rules.message_rules(active) for one in find(context)]
     issues = _issues(context, active, findings, "message")
     found = {issue.code for issue in issues}
     moment = rules.delivered_at(body)
@@ -198,7 +197,7 @@ def _inspect_lines(context: Context, active: frozenset[str]) -> tuple[LineInspec
             checks = rules.line_rules(active)
             lines: list[LineInspection] = []
             for index, line in enumerate(context.body.lines):
-                findings = [one for rule in checks for one in rule.find(context, line, index)]
+                findings = [one for find in checks for one in find(context, line, index)]
                 path = f"/lines/{index}"
                 issues = _issues(context, active, findings, "line", path) if findings else ()
                 lines.append(LineInspection(path, guid.normal(line.dguid), issues))

@@ -8,8 +8,8 @@ line and learns nothing. A correction or revocation must name the version that i
 Source: DESIGN section 6; domain reference, section 7.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, assert_never
 
 from pydantic import Field
 
@@ -27,8 +27,7 @@ RefusalCode = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class LineState:
+class LineState(NamedTuple):
     """Where a line stands: its current version, and what a next one is compared with.
 
     `sealed` and `ce_id` are those of the current version's fact, for rules that compare content;
@@ -42,7 +41,7 @@ class LineState:
     period: str
     digest: str
     score: int | None = None
-    sealed: str = field(default="", repr=False)
+    sealed: str = ""
     ce_id: str = ""
 
 

@@ -5,9 +5,8 @@ submission. Everything found in a line is reported at once.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from pydantic_core import to_json
 
@@ -23,9 +22,10 @@ from schemas.dispensation import (
 )
 from schemas.identifiers import guid
 from schemas.keyvault import PeriodSecret
-from schemas.receipts import Issue, LineOutcome, LineResult
+from schemas.receipts import Issue, LineResult
 from schemas.sealing import facts
 from streams.quality import codes, content, lifecycle, returns, rules
+from streams.quality.answers import LineAnswer
 from streams.quality.content import NormalLine, NormalRevocation
 from streams.quality.gathered import Visit
 from streams.quality.inspection import Inspection, LineInspection
@@ -54,8 +54,7 @@ _RETURN_PATHS: Final[dict[ReturnFault, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A line that enters the record: what its fact needs besides its `ce_id`."""
 
     dguid: str
@@ -69,11 +68,10 @@ class Entry:
     """Unused by a revocation, which states none."""
 
 
-@dataclass(frozen=True, slots=True)
-class DecidedLine:
+class DecidedLine(NamedTuple):
     """What the receipt says of a line, and what enters the record."""
 
-    outcome: LineOutcome
+    answer: LineAnswer
     entry: Entry | None = None
 
 
@@ -272,13 +270,13 @@ def _recorded(
     warnings = visit.warnings(issues)
     score = rules.score(warnings, visit.prepared.limits)
     return DecidedLine(
-        LineOutcome(
-            path=inspected.path,
-            dguid=dguid,
-            outcome="recorded",
-            version=decision.version,
-            score=score if isinstance(form, NormalLine) else None,
-            issues=issues,
+        LineAnswer(
+            inspected.path,
+            dguid,
+            "recorded",
+            decision.version,
+            score if isinstance(form, NormalLine) else None,
+            issues,
         ),
         Entry(dguid, decision.version, decision.replaced, period, digest, form, warnings, score),
     )
@@ -286,13 +284,13 @@ def _recorded(
 
 def _duplicate(inspected: LineInspection, current: LineState) -> DecidedLine:
     return DecidedLine(
-        LineOutcome(
-            path=inspected.path,
-            dguid=inspected.dguid,
-            outcome="duplicate",
-            version=current.version,
-            score=current.score,
-            issues=inspected.issues,
+        LineAnswer(
+            inspected.path,
+            inspected.dguid,
+            "duplicate",
+            current.version,
+            current.score,
+            inspected.issues,
         )
     )
 
@@ -305,12 +303,8 @@ def _refused(
     erased = isinstance(decision, Refused) and decision.code == "LINE_ERASED"
     outcome: LineResult = "erased" if erased else "rejected"
     return DecidedLine(
-        LineOutcome(
-            path=inspected.path,
-            dguid=inspected.dguid,
-            outcome=outcome,
-            version=_current_version(decision),
-            issues=issues,
+        LineAnswer(
+            inspected.path, inspected.dguid, outcome, _current_version(decision), None, issues
         )
     )
 
@@ -386,14 +380,15 @@ def _status(entry: Entry) -> Status:
 
 
 def _as_state(visit: Visit, entry: Entry) -> LineState:
+    subject, period = visit.subject, entry.period.period
     return LineState(
-        version=entry.version,
-        status=_status(entry),
-        subject=visit.subject.subject,
-        generation=visit.subject.generation,
-        period=entry.period.period,
-        digest=entry.digest,
-        score=entry.score,
+        entry.version,
+        _status(entry),
+        subject.subject,
+        subject.generation,
+        period,
+        entry.digest,
+        entry.score,
     )
 
 

@@ -8,7 +8,7 @@ became of the content. Source: DESIGN section 6; a message replay is the same (s
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from schemas.model import Model
 from schemas.receipts import GapClosed, GapNoticed, SubmissionRef
@@ -101,8 +101,7 @@ def _ids(horizon: timedelta) -> Layout[tuple[str, str], bool]:
     return Layout("id", _text_key, lambda _known: b"", lambda _data: True, horizon)
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(NamedTuple):
     """What the seal has shown of a submission, and the digest of its content."""
 
     publisher: str

@@ -7,10 +7,8 @@ then the keys of its day are gone, and whoever registers it anew hears that deli
 """
 
 import json
-from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.dispensation import RECORD_FACTS
 from schemas.envelope import Headers
@@ -33,8 +31,7 @@ HELD_MONTHS: Final = 14
 are gone, so it can no longer be compared with anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A line that stands, in the list of its patient; `month` counts those of its fact's time."""
 
     dguid: str
@@ -46,12 +43,10 @@ def _key(parts: tuple[str, str]) -> bytes:
     return "\0".join(parts).encode()
 
 
-_members_of_line: Final = attrgetter(*(one.name for one in fields(LineState)))
-_members_of_held: Final = attrgetter(*(one.name for one in fields(Held)))
 _LINES: Final = Layout[LineKey, LineState](
     name="line",
     key=_key,
-    write=lambda line: json.dumps(_members_of_line(line)).encode(),
+    write=lambda line: json.dumps(line).encode(),
     read=lambda data: LineState(*json.loads(data)),
     horizon=HORIZON,
     cached=2048,
@@ -59,7 +54,7 @@ _LINES: Final = Layout[LineKey, LineState](
 _HELD: Final = Layout[PatientKey, tuple[Held, ...]](
     name="held",
     key=_key,
-    write=lambda held: json.dumps([_members_of_held(one) for one in held]).encode(),
+    write=lambda held: json.dumps(held).encode(),
     read=lambda data: tuple(Held(*one) for one in json.loads(data)),
     horizon=timedelta(days=31 * HELD_MONTHS),
     cached=2048,
@@ -96,17 +91,19 @@ def evolve(state: QualityState, headers: Headers, value: bytes | None) -> None:
     Raises:
         pydantic.ValidationError: the output is none of this stage's.
     """
-    named = {name: content.decode() for name, content in headers}
-    type_ = named.get("ce_type", "")
+    named = dict(headers)
+    type_ = named.get("ce_type", b"").decode()
     if value is None or (type_ != RECEIPT and type_ not in RECORD_FACTS):
         return
-    state.at(datetime.fromisoformat(named["ce_time"]))
-    if type_ in RECORD_FACTS:
+    time = named["ce_time"].decode()
+    state.at(datetime.fromisoformat(time))
+    if type_ != RECEIPT:
         fact = LineFact.read(value)
-        before = line_of(state, fact.pharmacy, fact.dguid)
-        after = lifecycle.evolve(before, fact, named["ce_id"])
-        state.lines.put((fact.pharmacy, fact.dguid), after)
-        _list(state, (fact.pharmacy, fact.dguid), before, after, _month(named["ce_time"]))
+        key = (fact.pharmacy, fact.dguid)
+        before = state.lines.get(key)
+        after = lifecycle.evolve(before, fact, named["ce_id"].decode())
+        state.lines.put(key, after)
+        _list(state, key, before, after, _month(time))
     else:
         ref = Answered.read(value).submission
         source = ref.source
@@ -122,18 +119,17 @@ def _list(
     pharmacy, dguid = key
     if before is not None and before.subject != after.subject:
         _put_held(state, pharmacy, before.subject, _others(state, pharmacy, before.subject, dguid))
-    others = tuple(
-        one
-        for one in _others(state, pharmacy, after.subject, dguid)
-        if one.month > month - HELD_MONTHS
-    )
+    standing = _others(state, pharmacy, after.subject, dguid, after_month=month - HELD_MONTHS)
     if after.status != "revoked":
-        others += (Held(dguid, after.period, month),)
-    _put_held(state, pharmacy, after.subject, others)
+        standing += (Held(dguid, after.period, month),)
+    _put_held(state, pharmacy, after.subject, standing)
 
 
-def _others(state: QualityState, pharmacy: str, subject: str, dguid: str) -> tuple[Held, ...]:
-    return tuple(one for one in held_by(state, pharmacy, subject) if one.dguid != dguid)
+def _others(
+    state: QualityState, pharmacy: str, subject: str, dguid: str, *, after_month: int = 0
+) -> tuple[Held, ...]:
+    held = held_by(state, pharmacy, subject)
+    return tuple([one for one in held if one.dguid != dguid and one.month > after_month])
 
 
 def _put_held(state: QualityState, pharmacy: str, subject: str, held: tuple[Held, ...]) -> None:

@@ -25,6 +25,8 @@ from streams.quality.rules.base import (
     Context,
     Finding,
     Findings,
+    FindInLine,
+    FindInMessage,
     Known,
     LineRule,
     MessageRule,
@@ -39,6 +41,8 @@ __all__ = [
     "LINE_RULES",
     "MESSAGE_RULES",
     "Context",
+    "FindInLine",
+    "FindInMessage",
     "Finding",
     "Findings",
     "Known",
@@ -66,12 +70,12 @@ LINE_RULES: Final = (
 
 
 @cache
-def message_rules(codes: frozenset[str]) -> tuple[MessageRule, ...]:
+def message_rules(codes: frozenset[str]) -> tuple[FindInMessage, ...]:
     """The rules about the message that may find one of these codes."""
-    return tuple(rule for rule in MESSAGE_RULES if codes.intersection(rule.codes))
+    return tuple(rule.find for rule in MESSAGE_RULES if codes.intersection(rule.codes))
 
 
 @cache
-def line_rules(codes: frozenset[str]) -> tuple[LineRule, ...]:
+def line_rules(codes: frozenset[str]) -> tuple[FindInLine, ...]:
     """The rules about a line that may find one of these codes."""
-    return tuple(rule for rule in LINE_RULES if codes.intersection(rule.codes))
+    return tuple(rule.find for rule in LINE_RULES if codes.intersection(rule.codes))

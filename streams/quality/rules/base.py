@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from schemas.catalogue import CatalogueEntry
 from schemas.dispensation import (
@@ -29,8 +29,7 @@ Known = Mapping[str, tuple[CatalogueEntry, ...]]
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What every rule may look at; `appended_at` is the broker's append time.
 
     `repeated` are indexes of lines whose DGUID came before. `known` is None where the policy names
@@ -45,12 +44,16 @@ class Context:
     day: date | None = None
 
 
+FindInMessage = Callable[[Context], Findings]
+FindInLine = Callable[[Context, SubmittedLine, int], Findings]
+
+
 @dataclass(frozen=True, slots=True)
 class MessageRule:
     """A rule about the whole submission, and the codes that it may find."""
 
     codes: tuple[str, ...]
-    find: Callable[[Context], Findings]
+    find: FindInMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class LineRule:
     """A rule about one line of a registration or correction, by its index."""
 
     codes: tuple[str, ...]
-    find: Callable[[Context, SubmittedLine, int], Findings]
+    find: FindInLine
 
 
 def lines_of(body: SubmissionBody) -> tuple[SubmittedLine, ...]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -414,7 +413,7 @@ def test_retention_counts_calendar_months_in_belgium(
 ) -> None:
     def too_old(moment: datetime) -> list[str]:
         made = context(delivered_at=moment.isoformat())
-        return message_faults(replace(made, appended_at=appended_at), "DELIVERY_TOO_OLD")
+        return message_faults(made._replace(appended_at=appended_at), "DELIVERY_TOO_OLD")
 
     assert too_old(oldest) == []
     assert too_old(oldest - timedelta(microseconds=1)) == ["/delivered_at"]
