@@ -23,6 +23,7 @@ from infra.kafka_connection import (
     BrokerUnavailable,
     Fenced,
     PositionLost,
+    RecordDamaged,
     connection_options,
     start,
     stop,
@@ -44,6 +45,7 @@ __all__ = [
     "PositionLost",
     "Producer",
     "Record",
+    "RecordDamaged",
     "connection_options",
     "consumer",
     "partition_for",
@@ -304,6 +306,13 @@ class PartitionReader:
     def seek(self, partition: Partition, offset: int) -> None:
         """Go on from this offset."""
         self._client.seek(TopicPartition(*partition), offset)
+
+    def only(self, partitions: Iterable[Partition]) -> None:
+        """Read on in these only; the others keep their positions until they are named again."""
+        chosen = set(partitions)
+        paused = [TopicPartition(*one) for one in self._assigned if one not in chosen]
+        self._client.pause(*paused)
+        self._client.resume(*(TopicPartition(*one) for one in self._assigned if one in chosen))
 
     async def poll(
         self,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from aiokafka.errors import (
+    CorruptRecordException,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
@@ -40,6 +41,10 @@ class Fenced(InfrastructureError):
 
 class PositionLost(InfrastructureError):
     """The wanted offset is not (or no longer) in the log."""
+
+
+class RecordDamaged(InfrastructureError):
+    """What the broker sends of a partition does not fit its own checksum."""
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
@@ -83,6 +88,10 @@ def translated(settings: Settings) -> Iterator[None]:
             "The wanted offset is not in the log: it was removed by retention, or the topic was "
             "made anew; rebuild from the beginning."
         ) from None
+    except CorruptRecordException as error:
+        raise RecordDamaged(
+            "The broker's own files are damaged: a record does not fit its checksum."
+        ) from error
     except (
         KafkaConnectionError,
         KafkaTimeoutError,

@@ -1,6 +1,8 @@
 """What auditors run: the log recomputed from its bytes, proofs, and decisions derived anew.
 
-- `verify`, `recount`, `prove`: the transparency log
+- `verify`, `recount`, `follow`, `kept`: the transparency log recomputed, once or for ever, and what
+  is remembered of it; `remote` reads it over HTTP; `prove` makes proofs, `places` finds leaves
+- `crosscheck`, `against_kafka`: the log compared with the topics that it is of
 - `rederive` compares a stage's outputs with what its code decides today, and `quality` says how for
   the quality stage; `outputs`, `compare` and `report` are its parts, `keys` a vault that makes
   nothing, `log` where records come from, `reads` the record of the audit itself

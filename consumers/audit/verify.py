@@ -92,7 +92,9 @@ def verify(
     try:
         note = read(CHECKPOINT)
         checkpoint = notes.open_checkpoint(note, log, witnesses, needed=needed)
-        _check_growth(checkpoint, memory)
+        fault = check_growth(checkpoint, memory)
+        if fault is not None:
+            return Verification(checkpoint, note, since, fault)
         walk = _Walk(read, checkpoint, memory, progress)
         walk.run()
     except NoteInvalid as error:
@@ -107,20 +109,18 @@ def verify(
     return Verification(checkpoint, note, since)
 
 
-def _check_growth(checkpoint: Checkpoint, memory: Memory) -> None:
+def check_growth(checkpoint: Checkpoint, memory: Memory) -> Fault | None:
+    """Whether a checkpoint is smaller than, or differs from, one that was kept."""
     for kept in memory.kept:
         if kept.size > checkpoint.size:
-            raise _Found(
-                Fault(
-                    "rollback",
-                    f"The log has {checkpoint.size} leaves, and once had a checkpoint of "
-                    f"{kept.size}: it was put back.",
-                )
+            return Fault(
+                "rollback",
+                f"The log has {checkpoint.size} leaves, and once had a checkpoint of "
+                f"{kept.size}: it was put back.",
             )
         if kept.size == checkpoint.size and kept.root != checkpoint.root:
-            raise _Found(
-                Fault("fork", f"Two checkpoints of {kept.size} leaves have different roots.")
-            )
+            return Fault("fork", f"Two checkpoints of {kept.size} leaves have different roots.")
+    return None
 
 
 class _Walk:

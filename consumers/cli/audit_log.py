@@ -1,21 +1,20 @@
 """`dpp audit verify|prove|check` and `dpp log vkey`: the log, checked from outside."""
 
-import json
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from consumers.audit import prove as proving
+from consumers.audit.kept import Kept, MemoryDamaged
 from consumers.audit.remote import opened
-from consumers.audit.verify import Memory, Verification, memory_from, saved_memory
+from consumers.audit.verify import Memory, Verification
 from consumers.audit.verify import verify as verify_log
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json
 from consumers.cli.progress import shown
 from consumers.stack.office import log_key_path
-from infra import files
 from infra.settings import load_settings
 from streams.intake.keys import SigningKey
 from streams.notary import leaf, notes, proofs
@@ -26,7 +25,6 @@ from streams.notary.tree import ProofInvalid
 
 app = typer.Typer(help="The transparency log's public side.", no_args_is_help=True)
 audit_app = typer.Typer(help="Audits of the log.", no_args_is_help=True)
-_MEMORY: Final = "memory.json"
 
 Place = Annotated[str, typer.Argument(help="The log's folder or its URL.", metavar="LOG")]
 Vkey = Annotated[str, typer.Option("--vkey", help="The log's key: dpp log vkey prints it.")]
@@ -74,14 +72,16 @@ def verify(  # noqa: PLR0917 - typer passes options by name
     Exit code 0: it holds; 1: it does not, and the first bad leaf is named; 2: a key or option has
     another form; 3: the log cannot be read.
     """
-    known, others = _verifier(key), [_verifier(one) for one in witness or ()]
+    known, others = verifier_of(key), [verifier_of(one) for one in witness or ()]
     screen = console(plain=plain)
-    memory = _remembered(keep)
+    kept = None if keep is None else Kept(keep)
+    memory = remembered(kept)
     with one_sentence(), ExitStack() as stack, shown(screen, silent=as_json) as told:
         read = opened(place, load_settings(), stack)
         found = verify_log(read, known, memory, witnesses=others, needed=quorum, progress=told)
-        if keep is not None and found.holds:
-            _remember(keep, memory)
+        if kept is not None and found.holds:
+            kept.save(memory)
+            kept.note(found.note)
     if as_json:
         print_json(_as_json(found))
     elif found.fault is None and found.checkpoint is not None:
@@ -101,7 +101,7 @@ def prove(  # noqa: PLR0917 - typer passes options by name
     as_json: Json = False,
 ) -> None:
     """Makes the proof that a fact, receipt, registration or access decision is in the log."""
-    known = _verifier(key)
+    known = verifier_of(key)
     if (ce_id is None) == (at is None):
         fail("Name the record by --id or by --at.", Exit.USAGE)
     matches = proving.by_id(ce_id) if ce_id is not None else _placed(at or "")
@@ -134,7 +134,7 @@ def check(  # noqa: PLR0917 - typer passes options by name
     as_json: Json = False,
 ) -> None:
     """Checks a proof with nothing but the log's key, and says what record it is of."""
-    known, others = _verifier(key), [_verifier(one) for one in witness or ()]
+    known, others = verifier_of(key), [verifier_of(one) for one in witness or ()]
     try:
         data = entry.read_bytes()
         read = proofs.read(proof.read_bytes())
@@ -159,7 +159,8 @@ def check(  # noqa: PLR0917 - typer passes options by name
         )
 
 
-def _verifier(text: str) -> Verifier:
+def verifier_of(text: str) -> Verifier:
+    """The key in an option, or the end of the command."""
     try:
         return notes.parse_verifier(text)
     except NoteInvalid as error:
@@ -176,24 +177,13 @@ def _placed(text: str) -> proving.Matches:
     raise typer.Exit(Exit.USAGE)
 
 
-def _remembered(folder: Path | None) -> Memory:
-    if folder is None or not (folder / _MEMORY).exists():
-        return Memory()
+def remembered(kept: Kept | None) -> Memory:
+    """What was kept, or the end of the command."""
     try:
-        return memory_from(json.loads((folder / _MEMORY).read_bytes()))
-    except (ValueError, KeyError, TypeError):
-        fail(
-            f"{folder / _MEMORY} is damaged: without it no rollback or fork would be noticed. "
-            "Put it back from a copy, or begin in a new folder.",
-            Exit.UNEXPECTED,
-        )
+        return Memory() if kept is None else kept.load()
+    except MemoryDamaged as error:
+        fail(str(error), Exit.UNEXPECTED)
         raise
-
-
-def _remember(folder: Path, memory: Memory) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    files.replace(folder / _MEMORY, json.dumps(saved_memory(memory)).encode())
-    files.sync_folder(folder)
 
 
 def _as_json(found: Verification) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import typer
 
 from consumers.cli import (
+    audit_follow,
     audit_log,
     bench,
     catalogue,
@@ -44,6 +45,8 @@ app.add_typer(audit_log.app, name="log")
 app.add_typer(audit_log.audit_app, name="audit")
 app.add_typer(witness.app, name="witness")
 audit_log.audit_app.command("rederive")(rederive.rederive)
+audit_log.audit_app.command("compare")(audit_follow.compare)
+audit_log.audit_app.command("follow")(audit_follow.follow)
 app.add_typer(quality.app, name="quality")
 app.add_typer(registrations.app, name="registrations")
 app.add_typer(bench.app, name="bench")

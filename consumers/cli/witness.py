@@ -51,8 +51,8 @@ def serve(
     known = [_log_key(one) for one in log]
     with one_sentence():
         settings = load_settings()
-        logs.configure(settings.log_format, part="witness")
         key, store = _opened(settings)
+        logs.configure(settings.log_format, part="witness")
         service = WitnessService(
             settings.witness_name,
             key.private,

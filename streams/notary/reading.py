@@ -6,7 +6,7 @@ takes the beginning of the full one then. Source: C2SP tlog-tiles, partial tiles
 
 from collections.abc import Callable
 
-from streams.notary import tiles, tree
+from streams.notary import tiles
 from streams.notary.directory import LogFileMissing, Read
 from streams.notary.tiles import Tile
 from streams.notary.tree import HASH_BYTES, Nodes
@@ -47,11 +47,6 @@ def entries(read: Read, index: int, width: int) -> list[bytes]:
 def nodes(read: Read, size: int) -> Nodes:
     """Hashes of perfect subtrees of the tree of `size` leaves; errors as `tile`."""
     return tiles.nodes_from(size, lambda wanted: tile(read, wanted))
-
-
-def root(read: Read, size: int) -> bytes:
-    """The root that the tiles give for the first `size` leaves; errors as `tile`."""
-    return tree.root_of(size, nodes(read, size))
 
 
 def _either(read: Read, path: str, full: str, cut: Callable[[bytes], bytes]) -> bytes:

@@ -185,7 +185,7 @@ class Sequencer:
 
     async def _commit(self, opened: _Opened, records: Sequence[Record]) -> None:
         """Leaves durable and checked, then the checkpoint decided, then published."""
-        entries = [leaf.encode(_leaf(record)) for record in records]
+        entries = [leaf.encode(leaf_of(record)) for record in records]
         with metrics.PHASE_SECONDS.labels("append").time():
             await asyncio.to_thread(opened.writer.append, entries)
         signed = self._signed(opened.writer)
@@ -267,7 +267,8 @@ async def _gathered(reading: PartitionReader) -> list[Record]:
     return found
 
 
-def _leaf(record: Record) -> Leaf:
+def leaf_of(record: Record) -> Leaf:
+    """The leaf that a record becomes."""
     return Leaf(
         topic=record.topic,
         partition=record.partition,

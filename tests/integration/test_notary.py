@@ -5,11 +5,14 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from consumers.audit import against_kafka
+from consumers.audit.against_kafka import Compared, Comparison, compare
 from consumers.witness.app import WitnessService, witness_app
 from consumers.witness.store import WitnessStore
 from infra.embedded.cluster import EmbeddedInfrastructure
@@ -24,6 +27,7 @@ from streams.notary.directory import LogDirectory
 from streams.notary.leaf import LOGGED
 from streams.notary.sequencer import Sequencer, SequencerStopped
 from streams.notary.witnessing import AddCheckpoint
+from streams.notary.writer import LogWriter
 
 pytestmark = [pytest.mark.integration]
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -298,3 +302,52 @@ async def test_a_witness_cosigns_what_is_published_and_nothing_that_is_forked(
 
 def test_the_poll_is_short_enough_for_a_checkpoint_each_second() -> None:
     assert sequencer.POLL_SECONDS < 0.5
+
+
+async def compared(notary: Notary) -> Comparison:
+    log = notes.verifier(notary.origin, KEY)
+    return await compare(notary.settings, notary.directory.read, log, Compared())
+
+
+async def test_log_and_kafka_agree_and_what_is_added_or_left_out_is_named(
+    notary: Notary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(notary.settings, 300, name=notary.origin)
+    async with notary.running():
+        leaves = await everything(notary)
+    found = await compared(notary)
+    assert (found.holds, found.compared, found.gone) == (True, len(leaves), 0)
+
+    await publish(notary.settings, 20, name=notary.origin)
+    assert (await compared(notary)).behind >= 20
+    lying = leaf.encode(leaves[-1])[:-1] + b"?"
+    invented = leaf.encode(replace(leaves[-1], offset=leaves[-1].offset + 10**6))
+    honest = [leaf.encode(one) for one in leaves]
+    forged = Notary(notary.settings, tmp_path / "forged", notary.origin)
+    writer = LogWriter(forged.directory, None)
+    writer.append([*honest[1:-1], lying, invented])
+    text = notes.Checkpoint(notary.origin, writer.size, writer.root).text
+    note = str(notes.Note(text, (notes.sign(text, notary.origin, KEY),))).encode()
+    forged.directory.write({"checkpoint": note})
+    monkeypatch.setattr(against_kafka, "STRETCH", 1)
+    found = await compared(forged)
+    # The invented leaf claims that the log has come so far: what Kafka has before it is missing.
+    last = Partition(leaves[-1].topic, leaves[-1].partition)
+    assert found.counts["added"] == 1
+    assert found.counts["other_bytes"] == 1
+    told = {(one.kind, one.topic, one.partition, one.offset) for one in found.told}
+    assert ("missing", leaves[0].topic, leaves[0].partition, leaves[0].offset) in told
+    assert ("other_bytes", *last, leaves[-1].offset) in told
+    assert ("added", *last, leaves[-1].offset + 10**6) in told
+
+
+async def test_comparing_goes_on_where_it_ended(notary: Notary) -> None:
+    done, log = Compared(), notes.verifier(notary.origin, KEY)
+    for count in (300, 30):
+        await publish(notary.settings, count, name=notary.origin)
+        async with notary.running():
+            await everything(notary)
+        before = done.size
+        found = await compare(notary.settings, notary.directory.read, log, done)
+        assert found.holds
+        assert found.compared == notary.size() - before
