@@ -34,7 +34,7 @@ BATCH_RECORDS: Final = Histogram(
     "dpp_stage_batch_records",
     "Submissions in one transaction",
     ("stage",),
-    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
+    buckets=(1, 2, 5, 10, 25, 50, 100, 200),
 )
 IN_FLIGHT_BATCHES: Final = Gauge(
     "dpp_stage_in_flight_batches", "Fetched batches that are not answered yet", ("stage",)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from consumers.bench.benches import Run
-from consumers.bench.quality.contender import CONTENDERS
+from consumers.bench.quality.contender import CONTENDERS, OF_TRANSPORT
 from consumers.bench.quality.measure import Size, measure_quality
 from consumers.bench.result import Machine, Result
 
@@ -38,7 +38,11 @@ async def test_every_contender_answers_the_same_bytes_and_the_result_has_the_des
         "engine_vs_quix_exactly_once",
         "engine_vs_quix_at_least_once",
         "engine_vs_raw_aiokafka",
+        "transport_engine_vs_stock_faust",
+        "transport_engine_vs_raw_aiokafka",
     }
+    for contender in OF_TRANSPORT:
+        assert result.results[f"transport_{contender}"].min > 0
     assert {name: goal.goal for name, goal in result.goals.items()} == {
         "engine_vs_stock_faust": 8.0,
         "engine_vs_quix_exactly_once": 1.0,

@@ -16,7 +16,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from consumers.bench.quality.stage import BenchStage, Runner, Started, open_stage
+from consumers.bench.quality.stage import BenchStage, Runner, Started, Work, open_stage
 from infra.settings import load_settings
 
 CONTENDERS: Final = {
@@ -26,6 +26,8 @@ CONTENDERS: Final = {
     "quix_exactly_once": ("consumers.bench.quality.quix", "run_exactly_once"),
     "raw_aiokafka": ("consumers.bench.quality.raw_aiokafka", "run"),
 }
+OF_TRANSPORT: Final = ("engine", "stock_faust", "raw_aiokafka")
+"""Those that are also measured with nothing to decide."""
 _KIB: Final = 1024
 
 
@@ -44,6 +46,7 @@ class Job(BaseModel):
     count: int
     report: Path
     gate: Path | None = None
+    work: Work = "quality"
 
 
 class Report(BaseModel):
@@ -66,7 +69,8 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     job = Job.model_validate_json(Path(sys.argv[1]).read_bytes())
     settings = load_settings()
-    stage = asyncio.run(open_stage(settings, job.name, bytes.fromhex(job.seed), job.partitions))
+    seed = bytes.fromhex(job.seed)
+    stage = asyncio.run(open_stage(settings, job.name, seed, job.partitions, job.work))
     stage.gate = job.gate
     module, function = CONTENDERS[job.contender]
     run: Runner = getattr(import_module(module), function)

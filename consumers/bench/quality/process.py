@@ -13,6 +13,7 @@ from typing import Final
 
 from consumers.bench.quality.contender import Job, Report
 from consumers.bench.quality.counting import NotAnswered
+from consumers.bench.quality.stage import Work
 from consumers.bench.quality.world import World
 from infra.embedded.processes import POLL_SECONDS, spawn, stopping, tail
 
@@ -50,7 +51,13 @@ class Contending:
 
 @asynccontextmanager
 async def running(
-    world: World, contender: str, name: str, instance: int = 0, gate: Path | None = None
+    world: World,
+    contender: str,
+    name: str,
+    instance: int = 0,
+    gate: Path | None = None,
+    *,
+    work: Work = "quality",
 ) -> AsyncIterator[Contending]:
     """A contender under a name, told to end when the block does.
 
@@ -66,6 +73,7 @@ async def running(
         count=world.count,
         report=folder / "report.json",
         gate=gate,
+        work=work,
     )
     file = folder / "job.json"
     file.write_text(job.model_dump_json(), "utf-8")

@@ -1,4 +1,4 @@
-"""What every contender decides with: the real stage, on topics of the contender's own.
+"""What every contender decides with: the real stage, or none, on topics of the contender's own.
 
 Publishers and sessions are read once, and secrets are derived from a seed instead of fetched: so
 all contenders do the same work and write the same bytes, and gathering never waits. What tables and
@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from consumers.catalogue.sample import sample_catalogue
 from infra.keys.memory import MemoryVault
@@ -23,16 +23,17 @@ from projections.folds.publishers import PublisherEntry, SessionEntry
 from schemas import topics
 from schemas.keyvault import IntakeKey
 from schemas.policy import PolicyName, PolicyVersion
+from schemas.receipts import RECEIPT
 from schemas.sealing.session import INTAKE_PRIVATE_BYTES
 from schemas.topics import Topic
-from streams.engine.stage import Headers, Output, Submission
+from streams.engine.stage import Headers, Output, Stage, Submission
 from streams.engine.tables import StateTables, in_memory
-from streams.quality.gathered import Gathered
 from streams.quality.stage import QualityStage
-from streams.quality.state import QualityState
 
 T = TypeVar("T")
 _LOOK_SECONDS: Final = 0.01
+Work = Literal["quality", "nothing"]
+"""What is done with a submission: all of quality control, or only a receipt."""
 INTAKE: Final = "intake-bench"
 OUTPUTS: Final = (
     topics.DISPENSATION_RECORDED,
@@ -93,8 +94,53 @@ def own_topics(name: str) -> dict[str, Topic]:
     }
 
 
+class NothingToDecide:
+    """A stage that opens, checks and remembers nothing: one receipt of a usual size for each.
+
+    What a contender takes with it is the transport alone.
+    """
+
+    name: Final = "nothing"
+    submitted: Final = topics.DISPENSATION_SUBMITTED.name
+    outputs: Final = (topics.DISPENSATION_RECORDED.name, topics.DISPENSATION_RECEIPTS.name)
+    receipts: Final = topics.DISPENSATION_RECEIPTS.name
+    fold: Final = "1"
+    _VALUE: Final = b'"' + b"x" * 400 + b'"'
+
+    def initial(self, tables: StateTables) -> None:
+        """See `Stage`."""
+
+    def evolve(
+        self,
+        state: None,
+        topic: str,
+        key: bytes | None,
+        headers: Headers,
+        value: bytes | None,
+    ) -> None:
+        """See `Stage`."""
+
+    async def gather(self, state: None, batch: Sequence[Submission]) -> None:
+        """See `Stage`."""
+
+    def decide(self, state: None, submission: Submission, gathered: None) -> tuple[Output, ...]:
+        """See `Stage`."""
+        del state, gathered
+        return self.undecidable(submission, "")
+
+    def undecidable(self, submission: Submission, error_type: str) -> tuple[Output, ...]:
+        """See `Stage`."""
+        del error_type
+        headers = (
+            ("ce_type", RECEIPT.encode()),
+            ("ce_sourceoffset", b"%d" % submission.offset),
+            ("ce_sourceordinal", b"0"),
+        )
+        return (Output(self.receipts, submission.key, headers, self._VALUE),)
+
+
 class BenchStage:
-    """The quality stage under another name, with outputs in other topics.
+    """A stage under another name, with outputs in other topics.
 
     It notes when the first submission was taken in hand: measuring begins then. With a `gate`,
     submissions wait for that file, so that several processes can begin together.
@@ -102,7 +148,7 @@ class BenchStage:
 
     submitted: Final = topics.DISPENSATION_SUBMITTED.name
 
-    def __init__(self, stage: QualityStage, name: str) -> None:
+    def __init__(self, stage: Stage[Any, Any], name: str) -> None:
         self._stage = stage
         self.name = f"bench-{name}"
         self._own = {declared: own.name for declared, own in own_topics(name).items()}
@@ -124,13 +170,13 @@ class BenchStage:
         """See `Stage`."""
         return self._stage.fold
 
-    def initial(self, tables: StateTables) -> QualityState:
+    def initial(self, tables: StateTables) -> Any:
         """See `Stage`."""
         return self._stage.initial(tables)
 
     def evolve(
         self,
-        state: QualityState,
+        state: Any,
         topic: str,
         key: bytes | None,
         headers: Headers,
@@ -139,7 +185,7 @@ class BenchStage:
         """See `Stage`."""
         self._stage.evolve(state, self._declared[topic], key, headers, value)
 
-    async def gather(self, state: QualityState, batch: Sequence[Submission]) -> Gathered:
+    async def gather(self, state: Any, batch: Sequence[Submission]) -> Any:
         """See `Stage`."""
         while self.gate is not None and not self.gate.exists():  # noqa: ASYNC110 - it is a file
             await asyncio.sleep(_LOOK_SECONDS)
@@ -150,9 +196,7 @@ class BenchStage:
         self.deciding += time.thread_time() - begun
         return gathered
 
-    def decide(
-        self, state: QualityState, submission: Submission, gathered: Gathered
-    ) -> tuple[Output, ...]:
+    def decide(self, state: Any, submission: Submission, gathered: Any) -> tuple[Output, ...]:
         """See `Stage`."""
         begun = time.thread_time()
         outputs = self._stage.decide(state, submission, gathered)
@@ -177,12 +221,16 @@ class Started:
     cpu: float = field(default_factory=time.process_time)
 
 
-async def open_stage(settings: Settings, name: str, seed: bytes, partitions: int) -> BenchStage:
+async def open_stage(
+    settings: Settings, name: str, seed: bytes, partitions: int, work: Work
+) -> BenchStage:
     """The stage of a contender, ready to decide.
 
     Raises:
         BrokerUnavailable: the broker does not answer.
     """
+    if work == "nothing":
+        return BenchStage(NothingToDecide(), name)
     vault = SeededVault(seed)
     await vault.put_intake_key(vault.intake)
     tables = BroadcastTables(settings, settings.office_keys)
@@ -197,7 +245,7 @@ class Decider:
 
     def __init__(self, stage: BenchStage) -> None:
         self._stage = stage
-        self._states: dict[int, QualityState] = {}
+        self._states: dict[int, Any] = {}
 
     def answer(self, partition: int, batch: Sequence[Submission]) -> list[Output]:
         """The outputs of a batch of one partition, in order."""
@@ -212,9 +260,7 @@ class Decider:
             outputs += made
         return outputs
 
-    def _decide(
-        self, state: QualityState, submission: Submission, gathered: Gathered
-    ) -> tuple[Output, ...]:
+    def _decide(self, state: Any, submission: Submission, gathered: Any) -> tuple[Output, ...]:
         try:
             return self._stage.decide(state, submission, gathered)
         except Exception as error:  # noqa: BLE001 - as in the engine: content must not stop it

@@ -18,10 +18,10 @@ from schemas import topics
 
 
 def test_every_contender_runs_once_in_a_round_and_no_place_favours_one() -> None:
-    count = len(CONTENDERS)
-    rounds = [list(_order(number)) for number in range(count)]
-    assert all(sorted(one) == sorted(CONTENDERS) for one in rounds)
-    assert Counter(one[0] for one in rounds) == dict.fromkeys(CONTENDERS, 1)
+    names = tuple(CONTENDERS)
+    rounds = [list(_order(names, number)) for number in range(len(names))]
+    assert all(sorted(one) == sorted(names) for one in rounds)
+    assert Counter(one[0] for one in rounds) == dict.fromkeys(names, 1)
 
 
 def test_checkpoints_of_quix_end_with_the_input() -> None:

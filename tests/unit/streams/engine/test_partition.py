@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from infra.kafka import BrokerUnavailable, Fenced, Record
 from schemas.keyvault import VaultUnavailable
-from streams.engine import order, partition
+from streams.engine import inbox, partition
 from streams.engine.failure import FatalStageError, OrderBroken, StoreUnavailable
 from streams.engine.stage import Output, Submission
 from tests.support.engine_fakes import FakeBroker, Fault, Running, Workbench, submitted
@@ -195,7 +195,7 @@ async def test_a_chunk_with_many_outputs_becomes_several_transactions(
 async def test_a_failure_between_two_transactions_of_a_batch_repeats_neither(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order, "MAX_CHUNK_RECORDS", 2)
+    monkeypatch.setattr(inbox, "MAX_CHUNK_RECORDS", 2)
     broker = _loaded()
     broker.faults = deque(["fine", "lost", "committed", "fine"])
     assert await bench.on(broker).worker.run_batch(broker.records)
@@ -219,7 +219,7 @@ def test_whatever_writes_fail_and_whatever_is_fetched_each_submission_is_answere
         assert await running.worker.run_batch(broker.records)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(order, "MAX_CHUNK_RECORDS", 3)
+        patch.setattr(inbox, "MAX_CHUNK_RECORDS", 3)
         asyncio.run(run(Workbench(patch).on(broker)))
     assert _is_answered(broker)
 
