@@ -66,6 +66,12 @@ BENCHES: Final = (
         module="consumers.bench.scaling.measure",
     ),
     Bench(
+        "restore",
+        "partitions of the quality stage from the log alone, and from store and tail",
+        rounds=5,
+        module="consumers.bench.restore",
+    ),
+    Bench(
         "projections",
         "the history projection: following, rebuilding, hashing, against simpler writes",
         rounds=3,

@@ -58,6 +58,11 @@ class Inbox:
         self._arrived.set()
         return batch.answered
 
+    def covers(self, offset: int) -> bool:
+        """Whether what was fetched begins at this offset or before it."""
+        first = next((batch.records[0].offset for batch in self._batches if batch.records), None)
+        return first is not None and first <= offset
+
     async def arrival(self) -> None:
         """Returns once there is something that `take` has not seen."""
         await self._arrived.wait()

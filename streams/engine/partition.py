@@ -241,7 +241,8 @@ class PartitionWorker(Generic[State, Gathered]):
         live = _Live(writer, store, restored.state, restored.position, expected, expected)
         self._live = live
         self._note(restored, time.monotonic() - started)
-        await self._seek(self.partition, expected)
+        if not self._inbox.covers(expected):
+            await self._seek(self.partition, expected)
         self._health.report(self.partition, "running")
         return live
 

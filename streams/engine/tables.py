@@ -312,6 +312,12 @@ class MemoryStore:
         made.content, made._kept = self.content, self._kept
         return made
 
+    def copied(self) -> "MemoryStore":
+        """One of its own with the same content and position."""
+        made = MemoryStore()
+        made.content, made._kept = dict(self.content), list(self._kept)
+        return made
+
     def read(self, key: bytes) -> bytes | None:
         """The bytes kept under a key."""
         return self.content.get(key)

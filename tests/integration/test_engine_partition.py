@@ -1,6 +1,7 @@
 """Partitions of a stage on the real broker, without a consumer group."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -92,7 +93,7 @@ async def test_a_writer_that_was_followed_by_another_is_fenced(settings: Setting
 
 
 async def test_a_zombie_stops_and_writes_nothing_beside_the_partitions_new_owner(
-    settings: Settings,
+    settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage, records = await _loaded(settings)
     async with lone_worker(settings, stage) as zombie, lone_worker(settings, stage) as owner:
@@ -100,6 +101,8 @@ async def test_a_zombie_stops_and_writes_nothing_beside_the_partitions_new_owner
         assert await owner.run_batch(records[:20])
         with pytest.raises(FatalStageError, match="written by another process"):
             await zombie.run_batch(records)
+        gc.collect()
+        assert "never retrieved" not in caplog.text
         await _require_visible(settings, stage, 20)
         assert await owner.run_batch(records)
     assert await require_exact(settings, stage) == 40

@@ -7,17 +7,22 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
-from infra.kafka import BrokerUnavailable, consumer, producer
+from infra.kafka import BrokerUnavailable, connection_options, consumer, producer
 from infra.settings import Settings
+from infra.topics import apply
 from schemas import deadletter
 from schemas.keyvault import VaultUnavailable
+from schemas.topics import FOREVER, Topic
+from streams.engine import transport
 from streams.engine.app import run_stage
-from streams.engine.failure import FatalStageError
+from streams.engine.failure import EXIT_CODE, FatalStageError
 from streams.engine.health import Health
-from streams.engine.stage import Submission
+from streams.engine.outputs import last_receipt_position
+from streams.engine.stage import Output, Submission
 from streams.engine.transport import BatchConsumer
-from tests.support.engine_stage import CountingStage, good
+from tests.support.engine_stage import CountingStage, Counts, good
 from tests.support.engine_world import (
     LARGEST,
     incompressible,
@@ -170,6 +175,89 @@ async def test_a_stage_is_ready_once_its_partitions_run_and_not_after_it_stopped
             assert found["ready"], found
             assert set(found["partitions"]) == {"0", "1"}
         assert not health.ready
+
+
+async def _answered_up_to(settings: Settings, stage: CountingStage) -> dict[int, int]:
+    """One after the source offset of each partition's last receipt."""
+    return {
+        number: last_receipt_position(one.headers for one in records) + 1
+        for number, records in (await read_to_end(settings, stage.receipts)).items()
+    }
+
+
+async def _group_offsets(settings: Settings, stage: CountingStage, count: int) -> dict[int, int]:
+    client = consumer(settings, group=f"dpp-{stage.name}")
+    await client.start()
+    try:
+        places = [TopicPartition(stage.submitted, number) for number in range(count)]
+        return {one.partition: await client.committed(one) or 0 for one in places}
+    finally:
+        await client.stop()
+
+
+async def test_a_stop_under_load_leaves_nothing_to_redo(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "MAX_POLL_RECORDS", 50)
+    batches = 0
+    held, go = asyncio.Event(), asyncio.Event()
+
+    async def gather(batch: Sequence[Submission]) -> None:
+        nonlocal batches
+        assert batch
+        batches += 1
+        if batches > 3:
+            held.set()
+            await go.wait()
+
+    stage = CountingStage((await new_stage(settings, 3)).name, gather)
+    decided: list[tuple[int, int]] = []
+    decide = stage.decide
+
+    def counted(state: Counts, submission: Submission, gathered: None) -> tuple[Output, ...]:
+        decided.append((submission.partition, submission.offset))
+        return decide(state, submission, gathered)
+
+    monkeypatch.setattr(stage, "decide", counted)
+    await submit(settings, stage, range(4_000), keys=30)
+    async with watching(settings, stage) as watch:
+        async with _running(settings, stage):
+            await held.wait()
+            go.set()
+        stopped_at = await _answered_up_to(settings, stage)
+        assert await _group_offsets(settings, stage, 3) == stopped_at
+        assert 0 < sum(stopped_at.values()) < 4_000
+        async with _running(settings, stage):
+            await watch.until(4_000)
+    assert len(decided) == len(set(decided)) == 4_000
+    assert await require_exact(settings, stage) == 4_000
+
+
+async def _make_anew(settings: Settings, stage: CountingStage) -> None:
+    client = AIOKafkaAdminClient(**connection_options(settings))
+    await client.start()
+    try:
+        await client.delete_topics([stage.submitted])
+    finally:
+        await client.close()
+    await apply(settings, partitions=1, topics=[Topic(stage.submitted, "key", "test", FOREVER)])
+
+
+async def test_a_submitted_topic_that_was_made_anew_ends_the_stage_and_nothing_is_written(
+    settings: Settings,
+) -> None:
+    stage = await new_stage(settings)
+    await submit(settings, stage, range(40))
+    await _answered(settings, stage, 40)
+    await _make_anew(settings, stage)
+    await submit(settings, stage, range(3))
+    async with asyncio.timeout(60):
+        with pytest.raises(FatalStageError, match="made anew") as caught:
+            await run_stage(settings, stage, stop=asyncio.Event())
+    assert f"answer offset 39, but {stage.submitted} ends at 3" in str(caught.value)
+    assert caught.value.exit_code == EXIT_CODE
+    assert await _answered_up_to(settings, stage) == {0: 40}
+    assert len((await read_to_end(settings, stage.receipts))[0]) == 40
 
 
 async def test_a_consumer_that_breaks_ends_the_stage_instead_of_leaving_it_idle(

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from infra.kafka import Record
 from infra.settings import Settings
 from streams.engine.restore import restore
 from streams.engine.store import _META, RocksStore, open_store
 from streams.engine.tables import MemoryStore
-from tests.support.engine_stage import CountingStage
+from tests.support.engine_stage import CountingStage, answers
 from tests.support.engine_world import lone_worker, new_stage, read_to_end, require_exact, submit
 
 pytestmark = pytest.mark.integration
@@ -60,6 +61,30 @@ async def test_a_store_has_what_was_committed_and_the_log_has_the_rest(settings:
     outputs, digest = await _from_nothing(settings, stage)
     tail, same = await _restored(settings, stage)
     assert (0 < tail < outputs, same) == (True, digest)
+    assert await require_exact(settings, stage) == 40
+
+
+def _restored_so_far(stage: CountingStage) -> float:
+    name = "dpp_stage_restored_outputs_total"
+    return REGISTRY.get_sample_value(name, {"stage": stage.name}) or 0.0
+
+
+async def test_a_partition_that_comes_back_reads_only_what_others_wrote_meanwhile(
+    settings: Settings, tmp_path: Path
+) -> None:
+    stage, records = await _half_answered(settings)
+    elsewhere = settings.model_copy(update={"data": tmp_path})
+    for case, own, known, there, upto in (
+        ("a folder that knows nothing", elsewhere, 0, 20, 30),
+        ("a store that lacks a tail", settings, 20, 30, 35),
+        ("the other one, that lacks a tail too", elsewhere, 30, 35, 40),
+    ):
+        before = _restored_so_far(stage)
+        async with lone_worker(own, stage) as worker:
+            assert await worker.run_batch(records[:upto])
+        read = _restored_so_far(stage) - before
+        missing = len(answers(stage, records[:there])) - len(answers(stage, records[:known]))
+        assert read == missing, case
     assert await require_exact(settings, stage) == 40
 
 

@@ -52,6 +52,7 @@ Act = Literal[
     "committed",  # the next write is committed, and nobody learns of it
     "vault",  # the next gathering fails
     "restore",  # the next restoring fails
+    "disk",  # the store of process `value` is gone, or an older copy of it is in its place
 ]
 
 
@@ -89,6 +90,7 @@ class _TimedBroker(FakeBroker):
         super().__init__()
         self._delays = delays
         self._disks: dict[int, MemoryStore] = {}
+        self._copies: dict[int, MemoryStore] = {}
         self.vault_faults = 0
 
     async def travel(self) -> None:
@@ -99,6 +101,17 @@ class _TimedBroker(FakeBroker):
     def disk(self) -> MemoryStore:
         """Each process has one of its own, which outlives it."""
         return self._disks.setdefault(_CURRENT.get().number, MemoryStore())
+
+    def lose_disk(self, number: int, *, back_up: bool) -> None:
+        """Whoever opens the store next finds nothing, or the copy made when this was last called.
+
+        Whoever has it open goes on with what nobody else will see.
+        """
+        lost = self._disks.pop(number, None)
+        if back_up and number in self._copies:
+            self._disks[number] = self._copies[number].copied()
+        if lost is not None:
+            self._copies[number] = lost.copied()
 
     async def restore(
         self, given: Settings, stage: Stage[State, Gathered], number: int, store: Store
@@ -288,6 +301,9 @@ class World:
                 self.broker.faults.append(step.act)
             case "vault":
                 self.broker.vault_faults += 1
+            case "disk":
+                number = step.value % PROCESSES
+                self.broker.lose_disk(number, back_up=step.value // PROCESSES % 2 == 1)
             case "restore":
                 self.broker.restore_faults.append(BrokerUnavailable("away"))
 

@@ -54,15 +54,20 @@ def measure(run: Run) -> Findings:
 
 
 async def measure_quality(run: Run, size: Size) -> Findings:
-    """All contenders, then some of them with nothing to decide, then latencies."""
+    """Opens a world of this size and measures in it."""
     quix.load()
     findings = Findings()
     async with opened(run.folder, size.count, size.spare, run.progress) as world:
-        await _rounds(world, "quality", size, run, findings)
-        await _rounds(world, "nothing", size, run, findings)
-        await measure_latency(world, size.rates, run, findings)
-    _conclude(findings)
+        await measure_in(world, run, size, findings)
     return findings
+
+
+async def measure_in(world: World, run: Run, size: Size, findings: Findings) -> None:
+    """All contenders, then some of them with nothing to decide, then latencies."""
+    await _rounds(world, "quality", size, run, findings)
+    await _rounds(world, "nothing", size, run, findings)
+    await measure_latency(world, size.rates, run, findings)
+    _conclude(findings)
 
 
 async def _rounds(

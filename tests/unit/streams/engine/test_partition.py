@@ -59,7 +59,19 @@ async def test_a_second_worker_goes_on_where_the_first_ended(bench: Bench) -> No
     second = bench.on(broker)
     assert await second.worker.run_batch(broker.records)
     assert _is_answered(broker)
-    assert second.sought == [4]
+    assert second.sought == []
+
+
+@pytest.mark.parametrize(("first", "sought"), [(3, []), (4, []), (5, [4])])
+async def test_the_fetcher_is_moved_unless_it_began_early_enough(
+    bench: Bench, first: int, sought: list[int]
+) -> None:
+    broker = _loaded()
+    await bench.on(broker).worker.run_batch(broker.records[:4])
+    second = bench.on(broker)
+    assert await second.worker.run_batch(broker.records[first:])
+    assert _is_answered(broker)
+    assert second.sought == sought
 
 
 async def test_what_is_fetched_again_is_passed_over(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from infra.settings import Settings
 from streams.engine.partition import PartitionWorker
 from streams.engine.restore import Restored
 from streams.engine.stage import Output, Stage
-from streams.engine.tables import Store, in_memory
+from streams.engine.tables import MemoryStore, Store, in_memory
 from tests.support.chaos.checker import Kind
 from tests.support.engine_fakes import FakeBroker, FakeWriter
 from tests.support.engine_schedule import Act, Step, run_schedule
@@ -108,6 +108,19 @@ def _trusting(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PartitionWorker, "_reread", reread)
 
 
+def _credulous(patch: pytest.MonkeyPatch) -> None:
+    """The position of the log is taken for that of the store."""
+    intact = FakeBroker.restore
+
+    async def restore(
+        self: FakeBroker, given: Settings, stage: Stage[Any, Any], number: int, store: Store
+    ) -> Restored[Any]:
+        restored = await intact(self, given, stage, number, MemoryStore())
+        return replace(restored, state=stage.initial(store.tables))
+
+    patch.setattr(FakeBroker, "restore", restore)
+
+
 def _repeating(patch: pytest.MonkeyPatch) -> None:
     """The last answer that is in the log does not count at a restore."""
     intact = FakeBroker.restore
@@ -125,6 +138,7 @@ SABOTAGED: dict[str, tuple[Sabotage, set[Kind]]] = {
     "writers that are not fenced": (_unfenced, {"doubled"}),
     "writes that are not atomic": (_torn, {"doubled"}),
     "state that is not restored": (_forgetful, {"changed"}),
+    "a store that is taken for whole": (_credulous, {"changed"}),
     "a group offset that is trusted": (_trusting, {"lost"}),
     "a position that is too low": (_repeating, {"doubled"}),
 }
