@@ -4,7 +4,10 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SECONDS: Final = (
+    *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08),
+    *(0.1, 0.15, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
 
 REQUESTS: Final = Counter("dpp_api_requests_total", "Requests answered.", ["route", "status"])
 REQUEST_SECONDS: Final = Histogram(

@@ -78,6 +78,12 @@ BENCHES: Final = (
         module="consumers.bench.projections",
     ),
     Bench(
+        "api",
+        "50 doctors at one API process over a million lines, while 500 facts a second come in",
+        rounds=3,
+        module="consumers.bench.api.measure",
+    ),
+    Bench(
         "log",
         "the transparency log: sequencing from Kafka, verifying, proving",
         rounds=5,

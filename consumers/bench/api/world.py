@@ -1,0 +1,306 @@
+"""Servers and content of the benchmark: a million lines, patients, and doctors who read them."""
+
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from psycopg import sql
+from pydantic import SecretStr
+
+from consumers.bench.benches import Progress
+from consumers.catalogue.sample import ensure_sample
+from consumers.simulation.population import SimulationSize, populate
+from consumers.stack.office import first_keys, init_office
+from consumers.stack.stack import migration_sources
+from infra import migrations, topics
+from infra.embedded.cluster import EmbeddedInfrastructure
+from infra.embedded.processes import free_ports
+from infra.kafka import Producer, producer
+from infra.keys.opening import opened_vault
+from infra.postgres import Connection, connect
+from infra.settings import Settings, load_settings
+from projections.history_store import COLUMNS, ensure_months
+from projections.rows import copy_rows
+from projections.store import use_schema
+from schemas import brussels
+from schemas.dispensation import REGISTERED, LineContent, MedicinalProduct, Posology, RegisteredFact
+from schemas.envelope import Envelope
+from schemas.keyvault import PeriodSecret, SubjectSecret
+from schemas.model import Model
+from schemas.partitioning import partition_for
+from schemas.sealing import b64decode
+from schemas.sealing.facts import record_associated_data, record_keys, seal
+from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
+from schemas.subject import ConsentGiven, LinkDeclared
+from schemas.topics import DISPENSATION_RECORDED, SUBJECT_REGISTERED
+
+PARTITIONS: Final = 4
+SEED: Final = 7
+DAYS: Final = 150
+"""All lines are younger than this, so every one is inside a doctor's window."""
+CONSENT: Final = "be.dpp.subject.consent-given.v1"
+LINK: Final = "be.dpp.subject.link-declared.v1"
+BEFORE_THE_LOG: Final = -1
+"""Position of the rows that are written straight into the table."""
+_FILLER: Final = sql.SQL(
+    "INSERT INTO history_v1.dispensation (delivered_month, pharmacy, dguid, version, status,"
+    " event_type, ce_id, subject, generation, period, delivered_at, sealed, score, warnings,"
+    " recorded_partition, recorded_position)"
+    " SELECT date_trunc('month', at AT TIME ZONE 'Europe/Brussels')::date, '80000551',"
+    " gen_random_uuid()::text, 1, 'registered', {type}, 'quality/0/0/0',"
+    " md5('subject' || (n / 25)::text), 1, 'a-day', at, decode(repeat('5a', 320), 'hex'), 100,"
+    " '{{}}',"
+    " 0, {position} FROM (SELECT n, {now}::timestamptz - make_interval(secs => n % {seconds}) AS at"
+    " FROM generate_series(1, {count}) AS n) AS lines"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much there is; `rows` are all lines, of which each patient has `lines`."""
+
+    rows: int = 1_000_000
+    patients: int = 2_000
+    lines: int = 25
+    readers: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """A reader, and the patients who have a link with them."""
+
+    nihdi: str
+    patients: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(slots=True)
+class World:
+    """Running servers with all of it, and a stage's pen to write more facts."""
+
+    settings: Settings
+    doctors: tuple[Doctor, ...]
+    sender: Producer
+    facts: "Facts"
+
+
+@asynccontextmanager
+async def opened(folder: Path, size: Size, progress: Progress) -> AsyncIterator[World]:
+    """Starts the servers and fills them.
+
+    Raises:
+        InfrastructureError: a server does not start.
+    """
+    progress("broker and database", 0, 0)
+    async with EmbeddedInfrastructure(folder) as running:
+        found = running.endpoints
+        settings = first_keys(
+            load_settings(
+                kafka_bootstrap=found.kafka_bootstrap,
+                postgres_dsn=SecretStr(found.postgres_dsn),
+                vault_dsn=SecretStr(found.vault_dsn),
+                data=folder,
+                log_format="console",
+                dev_issuer=True,
+                api_port=free_ports(1)[0],
+                api_requests_per_minute=1_000_000,
+                api_patients_per_hour=1_000_000,
+            )
+        )
+        await topics.apply(settings, partitions=PARTITIONS)
+        await migrations.migrate(migration_sources(settings))
+        await ensure_sample(settings.dsn)
+        await init_office(settings)
+        progress("broker and database", 1, 1)
+        async with producer(settings) as sender:
+            yield await _filled(settings, size, sender, progress)
+
+
+async def _filled(settings: Settings, size: Size, sender: Producer, progress: Progress) -> World:
+    people = populate(SEED, SimulationSize(persons=size.patients, pharmacies=size.readers))
+    numbers = [one.niss for one in people.persons]
+    doctors = tuple(
+        Doctor(one.nihdi, tuple(numbers[at :: size.readers]))
+        for at, one in enumerate(people.physicians[: size.readers])
+    )
+    progress("lines", 0, size.rows)
+    async with opened_vault(settings, maximum=2) as vault:
+        key = await vault.root_key("pseudonym")
+        subjects = [subject_pseudonym(key, one) for one in numbers]
+        now = datetime.now(UTC)
+        days = {brussels.day_of(now - timedelta(days=at)) for at in range(DAYS + 1)}
+        facts = Facts(
+            dict(await vault.subject_secrets(subjects)),
+            {
+                day: one
+                for day, one in (await vault.period_secrets(days)).items()
+                if isinstance(one, PeriodSecret)
+            },
+            now,
+        )
+    async with connect(settings.dsn, autocommit=True, statement_ms=0) as connection:
+        await _write_lines(connection, facts, size, progress)
+    await _register(sender, doctors, key)
+    return World(settings, doctors, sender, facts)
+
+
+async def _write_lines(
+    connection: Connection, facts: "Facts", size: Size, progress: Progress
+) -> None:
+    await use_schema(connection, "history_v1")
+    days = [facts.now - timedelta(days=at) for at in range(DAYS + 1)]
+    await ensure_months(connection, {brussels.day_of(one).replace(day=1) for one in days})
+    own = size.patients * size.lines
+    rows = (row for subject in facts.secrets for row in facts.rows(subject, size.lines))
+    await copy_rows(
+        connection, sql.Identifier("dispensation"), list(COLUMNS), list(COLUMNS.values()), rows
+    )
+    progress("lines", own, size.rows)
+    await connection.execute(
+        _FILLER.format(
+            type=sql.Literal(REGISTERED),
+            position=sql.Literal(BEFORE_THE_LOG),
+            now=sql.Literal(facts.now),
+            seconds=sql.Literal(DAYS * 86_400),
+            count=sql.Literal(size.rows - own),
+        )
+    )
+    await connection.execute("VACUUM ANALYZE history_v1.dispensation")
+    progress("lines", size.rows, size.rows)
+
+
+async def _register(sender: Producer, doctors: Sequence[Doctor], key: bytes) -> None:
+    """Every patient's consent and link with their doctor, as the subject stage writes them."""
+    now, offsets = datetime.now(UTC), dict.fromkeys(range(PARTITIONS), 0)
+    for doctor in doctors:
+        party = party_pseudonym(key, "professional", doctor.nihdi)
+        for number in doctor.patients:
+            subject = subject_pseudonym(key, number)
+            common = {
+                "subject": subject,
+                "generation": 1,
+                "author_role": "patient",
+                "author": subject,
+                "sealed": "AAAA",
+            }
+            link = {
+                "link": uuid.uuid4().hex,
+                "party": party,
+                "party_kind": "professional",
+                "link_type": "consultation",
+                "valid_from": now - timedelta(days=1),
+                "valid_until": now + timedelta(days=300),
+            }
+            partition = partition_for(subject.encode(), PARTITIONS)
+            registered: tuple[tuple[str, Model], ...] = (
+                (CONSENT, ConsentGiven.model_validate(common)),
+                (LINK, LinkDeclared.model_validate({**common, **link})),
+            )
+            for type_, fact in registered:
+                place, offsets[partition] = offsets[partition], offsets[partition] + 1
+                envelope = _envelope("subject", partition, place, type_, now)
+                await sender.enqueue(
+                    SUBJECT_REGISTERED.name,
+                    fact.write(),
+                    key=subject.encode(),
+                    headers=envelope.headers(),
+                    partition=partition,
+                )
+    await sender.flush()
+
+
+def _envelope(stage: str, partition: int, offset: int, type_: str, at: datetime) -> Envelope:
+    extensions = {"sourceoffset": str(offset), "sourceordinal": "0"}
+    ce_id = f"{stage}/{partition}/{offset}/0"
+    return Envelope(ce_id, f"/{stage}", type_, at, extensions=extensions)
+
+
+@dataclass(slots=True)
+class Facts:
+    """Seals lines as the quality stage does, for patients in turn."""
+
+    secrets: dict[str, SubjectSecret]
+    periods: dict[object, PeriodSecret]
+    now: datetime
+    _next: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), 0))
+
+    def rows(self, subject: str, count: int) -> Iterator[tuple[object, ...]]:
+        """Rows of the history for one subject, spread over the days."""
+        for number in range(count):
+            at = self.now - timedelta(days=1 + number * (DAYS - 1) / count)
+            ce_id = f"quality/0/{secrets.randbits(40)}/0"
+            fact = self._fact(subject, at, ce_id)
+            yield (
+                brussels.day_of(at).replace(day=1),
+                fact.pharmacy,
+                fact.dguid,
+                1,
+                "registered",
+                REGISTERED,
+                ce_id,
+                subject,
+                1,
+                fact.period,
+                at,
+                None,
+                None,
+                b64decode(fact.sealed),
+                100,
+                [],
+                0,
+                BEFORE_THE_LOG,
+            )
+
+    async def publish(self, sender: Producer, count: int) -> None:
+        """Appends so many facts, each about another patient."""
+        names = list(self.secrets)
+        for _ in range(count):
+            partition = secrets.randbelow(PARTITIONS)
+            offset, self._next[partition] = self._next[partition], self._next[partition] + 1
+            at = self.now - timedelta(days=1)
+            envelope = _envelope("quality", partition, offset, REGISTERED, self.now)
+            fact = self._fact(secrets.choice(names), at, envelope.id)
+            await sender.enqueue(
+                DISPENSATION_RECORDED.name,
+                fact.write(),
+                key=fact.pharmacy.encode(),
+                headers=envelope.headers(),
+                partition=partition,
+            )
+
+    def _fact(self, subject: str, at: datetime, ce_id: str) -> RegisteredFact:
+        secret, period = self.secrets[subject], self.periods[brussels.day_of(at)]
+        dguid = str(uuid.uuid4())
+        bound = record_associated_data(
+            type_=REGISTERED,
+            pharmacy="80000551",
+            dguid=dguid,
+            version=1,
+            subject=subject,
+            generation=1,
+            period=period.period,
+        )
+        content = LineContent(
+            sguid=dguid,
+            pharmacy="80000551",
+            delivered_at=at,
+            product=MedicinalProduct(cnk="0041020"),
+            units=1,
+            posology=Posology(text="1 tablet in the morning and 1 in the evening"),
+        )
+        keys = record_keys(secret.secret, period.secret, 1)
+        return RegisteredFact(
+            pharmacy="80000551",
+            dguid=dguid,
+            version=1,
+            subject=subject,
+            generation=1,
+            period=period.period,
+            digest="AA",
+            score=100,
+            sealed=seal(keys, ce_id, bound, content.write()),
+        )
