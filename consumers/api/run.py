@@ -47,6 +47,7 @@ from projections.positions import PositionWaiter
 from schemas import topics
 from schemas.keyvault import KeyVault
 from schemas.sealing.office import OfficeKeys
+from streams.engine.memory import rarely_collected
 from streams.intake.keys import KeyFileError, SigningKey
 
 POOL_MAX: Final = 16
@@ -67,7 +68,8 @@ async def run_api(settings: Settings, stop: asyncio.Event) -> None:
     listening = bind(settings)
     with contextlib.closing(listening):
         async with dependencies(settings) as deps:
-            await serve(settings, deps, listening, stop)
+            with rarely_collected():
+                await serve(settings, deps, listening, stop)
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -128,7 +130,7 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
     office = settings.office_keys
     async with (
         opened_vault(settings, maximum=POOL_MAX) as vault,
-        pool(settings.dsn, maximum=POOL_MAX) as connections,
+        pool(settings.dsn, minimum=POOL_MAX, maximum=POOL_MAX, autocommit=True) as connections,
         producer(settings, linger_ms=0) as writer,
         reader(settings) as broker,
         _following(settings, office) as tables,

@@ -16,6 +16,7 @@ from consumers.api.run import bind, dependencies, serve
 from infra.kafka import Partition, PartitionReader, reader
 from infra.observability import logs
 from infra.settings import Settings, load_settings
+from streams.engine.memory import rarely_collected
 
 SHARED = "shared"
 EACH = "each"
@@ -44,7 +45,8 @@ async def run(settings: Settings, how: str) -> None:
     with contextlib.closing(bind(settings)) as listening:
         async with dependencies(settings) as deps, reader(settings) as broker:
             log: Any = deps.log if how == SHARED else AskingEachTime(deps.log, broker)
-            await serve(settings, replace(deps, log=log), listening, stop)
+            with rarely_collected():
+                await serve(settings, replace(deps, log=log), listening, stop)
 
 
 if __name__ == "__main__":
