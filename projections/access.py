@@ -15,6 +15,8 @@ from schemas.policy import AccessPolicy, HistoryField, ReaderRole
 
 ReaderClaim = Literal["patient", "caregiver", "pharmacist", "pharmacy"]
 AccessPurpose = Literal["history", "own_history"]
+DECIDER_VERSION: Final = "reading/1"
+"""Changes whenever the same question about the same facts could get another outcome."""
 PHARMACIST: Final = "pharmacist"
 """The profession that reads in a pharmacy."""
 

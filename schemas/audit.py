@@ -4,12 +4,16 @@ In clear stand pseudonyms, role, purpose, outcome and positions. What was asked 
 subject secret, who asked under the reader secret. Source: DESIGN section 8; audit reference 2.1.
 """
 
+import hashlib
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from schemas.canonical import lp
 from schemas.identifiers import Guid
 from schemas.model import Base64Url, Instant, Model, Pseudonym, ShortText
+from schemas.sealing import b64encode
 
 ACCESS_DECIDED: Final = "be.dpp.access.decided.v1"
 OPERATIONS_READ: Final = "be.dpp.access.operations-read.v1"
@@ -107,6 +111,8 @@ class AccessDecided(Model):
     decided_at: Instant
     window: Window | None = None
     policy_version: ShortText
+    decider_version: ShortText | None = None
+    """Of the code that decided."""
     positions: tuple[PositionUsed, ...] = ()
     rows: Annotated[int, Field(ge=0)] = 0
     digest: Base64Url | None = None
@@ -122,6 +128,12 @@ class PharmacyRevealed(Model):
     """
 
     access: AccessDecided
+
+
+def lines_digest(lines: Iterable[tuple[str, int]]) -> str:
+    """The digest of an answer's lines: (dguid, version) pairs in any order."""
+    parts = [part for dguid, version in sorted(lines) for part in (dguid, str(version))]
+    return b64encode(hashlib.sha256(lp(*parts)).digest())
 
 
 class OperationsParameters(Model):

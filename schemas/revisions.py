@@ -6,7 +6,8 @@ from typing import Final
 
 REVISIONS: Final[Mapping[str, int]] = MappingProxyType(
     {
-        "be.dpp.access.decided.v1": 2,
+        "be.dpp.access.decided.v1": 3,
+        "be.dpp.access.pharmacy-revealed.v1": 2,
         "be.dpp.dispensation.correct.v1": 2,
         "be.dpp.dispensation.register.v1": 2,
         "be.dpp.policy.registered.v1": 3,

@@ -5,9 +5,8 @@ covers the lines answered, so that decision and answer can be derived again.
 """
 
 import asyncio
-import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +14,7 @@ from consumers.api import metrics
 from consumers.api.callers import Caller
 from consumers.api.ports import Dependencies
 from consumers.api.problems import unavailable
-from projections.access import Deny, Permit
+from projections.access import DECIDER_VERSION, Deny, Permit
 from schemas.audit import (
     ACCESS_DECIDED,
     PHARMACY_REVEALED,
@@ -26,12 +25,11 @@ from schemas.audit import (
     ReaderIdentity,
     RequestParameters,
     Window,
+    lines_digest,
 )
-from schemas.canonical import lp
 from schemas.envelope import Envelope
 from schemas.keyvault import SubjectSecret, VaultUnavailable
 from schemas.model import Model
-from schemas.sealing import b64encode
 from schemas.sealing.facts import AccessLabel, access_associated_data, access_keys, seal
 from schemas.topics import ACCESS_AUDITED
 
@@ -56,12 +54,6 @@ class Decision:
     rows: int = 0
     event_type: str = ACCESS_DECIDED
     """`PHARMACY_REVEALED` for the one that has an event of its own."""
-
-
-def digest(lines: Iterable[tuple[str, int]]) -> str:
-    """SHA-256 over the sorted (dguid, version) pairs, each part length-prefixed; base64url."""
-    parts = [part for dguid, version in sorted(lines) for part in (dguid, str(version))]
-    return b64encode(hashlib.sha256(lp(*parts)).digest())
 
 
 async def record(deps: Dependencies, decisions: Sequence[Decision]) -> None:
@@ -153,9 +145,10 @@ def build(
         decided_at=decision.decided_at,
         window=_window(permit),
         policy_version=decision.policy_version,
+        decider_version=DECIDER_VERSION,
         positions=decision.positions,
         rows=decision.rows,
-        digest=digest(decision.lines) if permit else None,
+        digest=lines_digest(decision.lines) if permit else None,
         sealed_parameters=parameters if subject_secret else None,
         sealed_reader=_sealed(reader, "reader", ce_id, _identity(caller)),
     )

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Final, NoReturn
 
 from infra.errors import InfrastructureError
+from schemas.envelope import EnvelopeFault, parse
 from schemas.keyvault import (
     DestroyedPeriod,
     IntakeKey,
@@ -18,6 +19,8 @@ from schemas.keyvault import (
     Shredded,
     SubjectSecret,
 )
+from streams.engine.stage import Submission
+from streams.sessions import Tables
 
 _STAND_IN: Final = bytes(32)
 _LATER: Final = 2**31
@@ -137,3 +140,12 @@ class ReadingVault:
 
     def _refuse(self) -> NoReturn:
         raise PermissionError("an audit neither makes nor destroys keys")
+
+
+def is_locked(tables: Tables, vault: ReadingVault, submission: Submission) -> bool:
+    """Whether the session of a submission is one that no key opens any more."""
+    parsed = parse(submission.headers)
+    if isinstance(parsed, EnvelopeFault):
+        return False
+    session = tables.session(parsed.extensions.get("sessionid", ""))
+    return session is not None and session.opened.intake_key not in vault.intake

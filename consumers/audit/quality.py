@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from consumers.audit.keys import ReadingVault
+from consumers.audit.keys import ReadingVault, is_locked
 from consumers.audit.report import Reason
 from schemas import topics
 from schemas.catalogue import Catalogue
-from schemas.envelope import EnvelopeFault, parse
 from schemas.keyvault import DestroyedPeriod, KeyReader
 from streams.engine.stage import Submission
 from streams.quality.admission import Barred
@@ -44,7 +43,8 @@ class QualityAudit:
         """Why the outputs cannot be derived any more, if keys are the reason."""
         found = gathered.prepared[submission.offset].found
         if isinstance(found, Barred):
-            return "intake_key_destroyed" if self._is_locked(submission) else None
+            locked = is_locked(self._tables, self._vault, submission)
+            return "intake_key_destroyed" if locked else None
         if not isinstance(found, Readable):
             return None
         subject, day = found.inspection.subject, found.inspection.day
@@ -59,11 +59,3 @@ class QualityAudit:
             return "period_destroyed"
         unknown = self._vault.unknown
         return "key_unknown" if subject in unknown or day in unknown else None
-
-    def _is_locked(self, submission: Submission) -> bool:
-        """Whether the session of a submission is one that no key opens any more."""
-        parsed = parse(submission.headers)
-        if isinstance(parsed, EnvelopeFault):
-            return False
-        session = self._tables.session(parsed.extensions.get("sessionid", ""))
-        return session is not None and session.opened.intake_key not in self._vault.intake

@@ -5,9 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Kind = Literal["missing", "extra", "other_bytes"]
+Kind = Literal["missing", "extra", "other_bytes", "other_decision"]
 Reason = Literal["subject_erased", "period_destroyed", "intake_key_destroyed", "key_unknown"]
 """Why the bytes of an output cannot be derived any more; `key_unknown`: the vault never had it."""
+
+AnswerCheck = Literal["derived", "later_page", "own_lines", "no_keys", "left_the_record", "no_rows"]
+"""Whether the digest of an answer was derived again, or why it cannot be: a page behind a cursor,
+lines that a pharmacy registered itself, keys that are gone, lines that are a year old by now, or an
+audit without the projection `history`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +29,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One output that is not what the submission becomes.
+    """One output that is not what the submission becomes, or one access decided otherwise.
 
-    `offset` is the submission's, -1 where the record names none; `ordinal` its place among the
-    outputs; `members` which parts of it differ; `at` the record's own offset in its topic.
+    `offset` is the submission's, -1 where the record names none, or that of an access's record;
+    `ordinal` its place among the outputs; `members` which parts of it differ; `at` the record's own
+    offset in its topic.
     """
 
     partition: int
@@ -62,6 +68,8 @@ class Report:
     """Outputs that stand there twice, byte for byte, as a writer that was fenced leaves them."""
     torn: int = 0
     """Outputs at the very end without their receipt."""
+    answers: Counter[AnswerCheck] = field(default_factory=Counter)
+    """Of accesses only: what became of the digests of answers."""
     differences: list[Difference] = field(default_factory=list)
 
     @property

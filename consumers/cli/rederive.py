@@ -5,31 +5,38 @@ import getpass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, assert_never
 
 import typer
 
 from consumers.audit import reads
+from consumers.audit.access import rederive_access
+from consumers.audit.answers import HistoryAnswers
 from consumers.audit.log import KafkaLog
 from consumers.audit.quality import QualityAudit
 from consumers.audit.rederive import rederive as derive
 from consumers.audit.report import Difference, Report, Window
+from consumers.audit.subject import SubjectAudit
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
 from consumers.cli.parts import following, opened_catalogue
 from consumers.cli.progress import shown
 from consumers.simulation.simulate import Progress
 from infra.keys.opening import opened_vault
+from infra.postgres import pool
 from infra.settings import Settings, load_settings
 
 _INSTANT: Final = "%Y-%m-%dT%H:%M:%S%z"
 _SHOWN: Final = 50
+_NAMED: Final = {"quality": "submissions", "subject": "registrations", "access": "accesses"}
 
 
 class Stage(StrEnum):
     """What can be derived again."""
 
     QUALITY = "quality"
+    SUBJECT = "subject"
+    ACCESS = "access"
 
 
 def rederive(  # noqa: PLR0917 - typer passes options by name
@@ -54,9 +61,11 @@ def rederive(  # noqa: PLR0917 - typer passes options by name
     plain: Annotated[bool, typer.Option("--plain", help="No colours, no bars.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Decides recorded submissions again and compares the outputs byte for byte.
+    """Decides again what the log holds, and compares.
 
-    It needs the backbone's own key vault (DPP_VAULT_DSN, DPP_KEK_FILE) and writes nothing but the
+    Of submissions and registrations the outputs are compared byte for byte; of accesses the
+    outcome, what it rested on, and where it can be derived the digest of the answer. It needs the
+    backbone's own key vault (DPP_VAULT_DSN, DPP_KEK_FILE) and writes nothing but the
     record of the audit. Exit code 0: no difference; 1: differences; 2: the options do not fit;
     3: broker, vault or keys are missing, so it is not known.
     """
@@ -65,11 +74,11 @@ def rederive(  # noqa: PLR0917 - typer passes options by name
     with one_sentence(), shown(screen, silent=as_json) as progress:
         settings = load_settings()
         who = auditor or getpass.getuser()
-        report = asyncio.run(_audited(settings, stage, window, who, progress))
+        report = asyncio.run(audited(settings, stage, window, who, progress))
     if as_json:
         print_json(_as_json(report))
     else:
-        screen.print(table("submissions", ("what", "count"), _counts(report)))
+        screen.print(table(_NAMED[report.stage], ("what", "count"), _counts(report)))
         rows = [_row(one) for one in report.differences[:_SHOWN]]
         if rows:
             columns = ("partition", "offset", "ordinal", "kind", "topic", "at", "members")
@@ -87,20 +96,35 @@ def _window(start: datetime | None, end: datetime | None) -> Window:
     return Window(first, last)
 
 
-async def _audited(
+async def audited(
     settings: Settings, stage: Stage, window: Window, auditor: str, progress: Progress
 ) -> Report:
+    """Derives a window again and records the audit, in this order, before anything is told.
+
+    Raises:
+        InfrastructureError, VaultUnavailable: broker, database, vault or keys are missing.
+    """
     log = KafkaLog(settings)
     async with (
         opened_vault(settings) as keys,
         opened_catalogue(settings) as catalogue,
         following(settings) as tables,
+        pool(settings.dsn, maximum=2) as connections,
     ):
         match stage:
             case Stage.QUALITY:
                 count = await log.partitions(QualityAudit.submitted)
-                audited = QualityAudit(tables, keys, catalogue, count)
-        report = await derive(audited, log, window, progress)
+                quality = QualityAudit(tables, keys, catalogue, count)
+                report = await derive(quality, log, window, progress)
+            case Stage.SUBJECT:
+                count = await log.partitions(SubjectAudit.submitted)
+                subject = SubjectAudit(tables, keys, count)
+                report = await derive(subject, log, window, progress)
+            case Stage.ACCESS:
+                answers = HistoryAnswers(connections, keys, datetime.now(UTC))
+                report = await rederive_access(log, tables, answers, window, progress)
+            case _:
+                assert_never(stage)
         append = partial(reads.kafka_append, settings)
         await reads.record(append, keys, auditor, report, datetime.now(UTC))
     return report
@@ -116,6 +140,7 @@ def _counts(report: Report) -> list[tuple[str, int]]:
         "outputs that stand there twice": report.copies,
         "outputs without their receipt": report.torn,
     }
+    counted |= {f"answers, {one}": n for one, n in report.answers.items()}
     counted |= {f"decided by version {one}": n for one, n in report.other_decider.items()}
     counted |= {f"not derivable: {one}": n for one, n in report.not_derivable.items()}
     return list(counted.items())
@@ -143,6 +168,7 @@ def _as_json(report: Report) -> dict[str, object]:
         "torn": report.torn,
         "other_decider": dict(report.other_decider),
         "not_derivable": dict(report.not_derivable),
+        "answers": dict(report.answers),
         "differences": [
             {
                 "partition": one.partition,

@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,8 @@ from schemas.subject import (
     ConsentGiven,
     ConsentWithdrawn,
     DeathDeclared,
+    ErasureExecuted,
+    ErasureFact,
     ExclusionPut,
     LinkDeclared,
     LinkRevoked,
@@ -48,10 +51,15 @@ MEMBERS: dict[str, object] = {
     "parent": "parent-0001",
     "consent_until": AT + timedelta(days=5),
     "death": "death-0001",
+    "erasure": "erasure-0001",
+    "ground": "objection",
+    "hold": "hold-0001",
     "merge": "merge-0001",
     "other": PARTY,
     "side": "replaced",
 }
+WITHOUT_ROWS = set(get_args(ErasureFact)) - {ErasureExecuted}
+"""Steps of an erasure before it is carried out change no right."""
 Row = dict[str, object]
 
 
@@ -94,7 +102,7 @@ def holds_at(row: Row, position: int) -> bool:
 @pytest.mark.parametrize("model", SUBJECT_FACTS.values())
 def test_every_fact_changes_columns_that_its_table_has(model: type[SubjectFact]) -> None:
     changes = fold(fact(model), recorded(5))
-    assert changes
+    assert bool(changes) is (model not in WITHOUT_ROWS)
     for change in changes:
         columns = TABLES[change.table]
         if isinstance(change, Upsert):

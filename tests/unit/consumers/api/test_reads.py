@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from consumers.api.audit import digest
 from projections.access import AccessFacts, Exclusion, Link, Mandate
-from schemas.audit import ReaderIdentity, RequestParameters
+from schemas.audit import ReaderIdentity, RequestParameters, lines_digest
 from schemas.keyvault import SubjectSecret
 from schemas.sealing.facts import access_associated_data, access_keys, unseal
 from tests.unit.consumers.api.world import (
@@ -241,7 +240,7 @@ async def test_the_audit_event_lets_decision_and_answer_be_derived_again(world: 
     event = world.log.audited()[0]
     assert (event.decision, event.basis, event.role) == ("permit", "own_data", "patient")
     assert event.rows == 2
-    assert event.digest == digest([(second.dguid, 1), (first.dguid, 1)])
+    assert event.digest == lines_digest([(second.dguid, 1), (first.dguid, 1)])
     assert event.policy_version == "access/2"
     assert len(event.positions) == 1 + 4
     assert event.decided_at == NOW
