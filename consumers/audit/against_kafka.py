@@ -84,21 +84,18 @@ async def compare(
     """
     note = await asyncio.to_thread(read, CHECKPOINT)
     found = Comparison(notes.open_checkpoint(note, log))
+    size = found.checkpoint.size
     async with reader(settings) as kafka:
-        side = await _Side.open(kafka, done.positions)
-        for first in range(done.size // WIDTH, -(-found.checkpoint.size // WIDTH), STRETCH):
-            stretch = await asyncio.to_thread(_stretch, read, first, found.checkpoint.size, done)
+        side = await _Side.open(settings, kafka, done.positions)
+        for first in range(done.size // WIDTH, -(-size // WIDTH), STRETCH):
+            stretch = await asyncio.to_thread(_stretch, read, first, size, done)
             await _compare_stretch(side, stretch, found)
-            progress(STEP, min((first + STRETCH) * WIDTH, found.checkpoint.size), _of(found))
+            progress(STEP, min((first + STRETCH) * WIDTH, size), size)
         found.behind = side.behind()
-    done.size, done.positions = found.checkpoint.size, side.next
+    done.size, done.positions = size, side.next
     COMPARED.set(done.size)
     BEHIND.set(found.behind)
     return found
-
-
-def _of(found: Comparison) -> int:
-    return found.checkpoint.size
 
 
 def _stretch(read: Read, first: int, size: int, done: Compared) -> dict[Partition, list[Logged]]:
@@ -133,22 +130,27 @@ async def _compare_stretch(
 class _Side:
     """Kafka's side: records of each partition, fetched as far as they are asked for."""
 
-    def __init__(self, kafka: PartitionReader) -> None:
+    def __init__(self, settings: Settings, kafka: PartitionReader) -> None:
+        self._settings = settings
         self._kafka = kafka
         self._waiting: dict[Partition, deque[Kept]] = {}
+        self._fetched: dict[Partition, int] = {}
         self._damaged: dict[Partition, int] = {}
         self.begin: dict[Partition, int] = {}
         self.next: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
 
     @classmethod
-    async def open(cls, kafka: PartitionReader, start: Mapping[Partition, int]) -> "_Side":
+    async def open(
+        cls, settings: Settings, kafka: PartitionReader, start: Mapping[Partition, int]
+    ) -> "_Side":
         """All partitions from `start`, or from where Kafka begins; ends are those of now."""
-        made = cls(kafka)
+        made = cls(settings, kafka)
         places = [one for topic in LOGGED for one in await kafka.partitions(topic)]
         made.begin = await kafka.beginning_offsets(places)
         made._ends = await kafka.end_offsets(places)
         made.next = {one: max(start.get(one, 0), made.begin[one]) for one in places}
+        made._fetched = dict(made.next)
         await kafka.assign(made.next)
         return made
 
@@ -162,7 +164,10 @@ class _Side:
             try:
                 await self._fetch()
             except RecordDamaged:
-                await self._find_damaged(open_)
+                # What came of other partitions in the same call is lost with it.
+                for place, offset in self._fetched.items():
+                    self._kafka.seek(place, offset)
+                await self._find_damaged({one: goals[one] for one in open_})
             quiet = 0 if await self._kafka.positions() != before else quiet + 1
             if quiet > _QUIET_POLLS:
                 raise BrokerUnavailable("The broker sends nothing more of what is to be compared.")
@@ -181,16 +186,19 @@ class _Side:
         for place, records in (await self._kafka.poll(max_records=8_192)).items():
             waiting = self._waiting.setdefault(place, deque())
             waiting.extend(Kept(one.offset, leaf.encode(leaf_of(one))) for one in records)
+            self._fetched[place] = records[-1].offset + 1
 
-    async def _find_damaged(self, places: list[Partition]) -> None:
-        """Reads each alone; the first that cannot be read is the one."""
-        for place in places:
-            self._kafka.only([place])
-            try:
-                await self._fetch()
-            except RecordDamaged:
-                self._damaged[place] = await self._kafka.position(place)
-                return
+    async def _find_damaged(self, goals: Mapping[Partition, int]) -> None:
+        """Reads each alone, since the client does not tell which one could not be read."""
+        for place, goal in goals.items():
+            start = await self._kafka.position(place)
+            async with reader(self._settings) as alone:
+                await alone.assign({place: start})
+                try:
+                    while await alone.position(place) < goal:
+                        await alone.poll(max_records=8_192)
+                except RecordDamaged:
+                    self._damaged[place] = await alone.position(place)
 
     def take(self, place: Partition, upto: int) -> list[Kept]:
         """The records before an offset, which are not needed again."""

@@ -26,7 +26,7 @@ _KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
 _TIME_BYTES: Final = 8
 _DASH: Final = "\u2014 "
-_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]+")
+_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f\ud800-\udfff]+")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
@@ -239,7 +239,7 @@ def _signature(line: str) -> Signature:
 
 def _name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise NoteInvalid("a key's name has no space and no plus sign, and is not empty")
+        raise NoteInvalid("a key's name is UTF-8 without space or plus sign, and is not empty")
     return name
 
 

@@ -4,11 +4,13 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.record._crc32c import crc as crc32c
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consumers.audit import against_kafka
@@ -351,3 +353,55 @@ async def test_comparing_goes_on_where_it_ended(notary: Notary) -> None:
         found = await compare(notary.settings, notary.directory.read, log, done)
         assert found.holds
         assert found.compared == notary.size() - before
+
+
+async def plain(settings: Settings, topic: str, value: bytes) -> tuple[Partition, int]:
+    """One record that is not compressed, so that a byte of it can be rewritten on disk."""
+    client = AIOKafkaProducer(bootstrap_servers=settings.bootstrap, acks="all")
+    await client.start()
+    try:
+        sent = await client.send_and_wait(topic, value, partition=0)
+    finally:
+        await client.stop()
+    return Partition(topic, 0), sent.offset
+
+
+@contextmanager
+def rewritten(folder: Path, place: Partition, value: bytes, *, checksum: bool) -> Iterator[None]:
+    """The last byte of that value is another in Kafka's own file; the checksum fits, or not."""
+    [data] = folder.glob("**/__cluster_metadata-0")
+    file = data.parent / f"{place.topic}-{place.partition}" / f"{0:020}.log"
+    before = file.read_bytes()
+    altered, at = bytearray(before), 0
+    while not (at <= before.index(value) < at + 12 + int.from_bytes(before[at + 8 : at + 12])):
+        at += 12 + int.from_bytes(before[at + 8 : at + 12])
+    end = at + 12 + int.from_bytes(before[at + 8 : at + 12])
+    altered[before.index(value) + len(value) - 1] ^= 1
+    if checksum:
+        altered[at + 17 : at + 21] = crc32c(bytes(altered[at + 21 : end])).to_bytes(4)
+    with file.open("r+b") as segment:
+        segment.write(altered)
+    try:
+        yield
+    finally:
+        with file.open("r+b") as segment:
+            segment.write(before)
+
+
+async def test_a_rewritten_segment_of_kafka_is_noticed(notary: Notary) -> None:
+    value = f"the record of {notary.origin}".encode()
+    place, offset = await plain(notary.settings, LOGGED[-1], value)
+    await publish(notary.settings, 30, name=notary.origin)
+    async with notary.running():
+        await everything(notary)
+    assert (await compared(notary)).holds
+    with rewritten(notary.settings.data, place, value, checksum=True):
+        found = await compared(notary)
+        assert found.counts == {"other_bytes": 1}
+        one = found.told[0]
+        assert (one.topic, one.partition, one.offset) == (*place, offset)
+    with rewritten(notary.settings.data, place, value, checksum=False):
+        found = await compared(notary)
+        assert set(found.counts) == {"unreadable"}
+        assert {(one.topic, one.partition) for one in found.told} == {place}
+    assert (await compared(notary)).holds
