@@ -75,6 +75,9 @@ async def measure_restore(world: World, run: Run, findings: Findings) -> None:
             await _round(world, stage, kept, findings)
     run.progress("rounds", run.rounds, run.rounds)
     findings.ratio("from_nothing_vs_read_log", "from_nothing", "read_log")
+    findings.ratio(
+        "from_nothing_vs_read_log_processor", "from_nothing_processor", "read_log_processor"
+    )
     findings.at_least("restored_outputs_per_second", GOAL, findings.median("from_nothing"))
 
 
@@ -105,16 +108,14 @@ async def _round(world: World, stage: BenchStage, kept: Path, findings: Findings
     folder = world.folder / NAME
     own = world.settings.model_copy(update={"data": folder})
     partitions = range(world.partitions)
-    begun = time.perf_counter()
+    timer = _Timer()
     counts = await _read(world.settings, stage.outputs, partitions)
     written = sum(counts.values())
-    findings.sample("read_log", "outputs/s", written / (time.perf_counter() - begun))
+    timer.sample(findings, "read_log", written)
 
-    begun, used = time.perf_counter(), time.process_time()
+    timer = _Timer()
     folded = await _restore(own, stage, partitions)
-    used = time.process_time() - used
-    findings.sample("from_nothing", "outputs/s", folded / (time.perf_counter() - begun))
-    findings.sample("from_nothing_processor", "outputs/s", folded / used)
+    timer.sample(findings, "from_nothing", folded)
     if folded != written:
         raise NotAnswered(f"{folded} outputs were restored, {written} are in the log.")
     lines = counts[stage.outputs[0]]
@@ -122,10 +123,29 @@ async def _round(world: World, stage: BenchStage, kept: Path, findings: Findings
     shutil.rmtree(folder)
 
     shutil.copytree(kept, folder / _STORES)
-    begun = time.perf_counter()
+    timer = _Timer()
     findings.sample("tail", "outputs", await _restore(own, stage, partitions))
-    findings.sample("store_and_tail", "ms", (time.perf_counter() - begun) * 1_000)
+    findings.sample("store_and_tail", "ms", timer.seconds * 1_000)
     shutil.rmtree(folder)
+
+
+class _Timer:
+    """Seconds, and processor seconds of this process, since it was made."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._used = time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        """By the clock on the wall."""
+        return time.perf_counter() - self._begun
+
+    def sample(self, findings: Findings, name: str, outputs: int) -> None:
+        """Outputs a second, of the wall and of the processor."""
+        used = time.process_time() - self._used
+        findings.sample(name, "outputs/s", outputs / self.seconds)
+        findings.sample(f"{name}_processor", "outputs/s", outputs / used)
 
 
 async def _restore(settings: Settings, stage: BenchStage, partitions: Sequence[int]) -> int:

@@ -405,13 +405,22 @@ class PartitionWorker(Generic[State, Gathered]):
         live.lookups = (hits, misses)
 
     async def _drop(self, distrust: Distrust | None = None) -> None:
+        """Lets go of everything, even if this task is cancelled meanwhile: a store stays locked."""
         live, self._live = self._live, None
         self._inbox.rewind()
         if live is None:
             return
+        ending = asyncio.ensure_future(self._end(live, distrust))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
+
+    async def _end(self, live: _Live[State], distrust: Distrust | None) -> None:
         if live.writing is not None:
             live.writing.cancel()
-            await asyncio.wait([live.writing])
+            await asyncio.gather(live.writing, return_exceptions=True)
         await self._let_go(live.writer.close())
         await self._let_go(live.store.set_aside(distrust) if distrust else live.store.close())
 

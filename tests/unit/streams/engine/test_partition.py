@@ -15,7 +15,15 @@ from schemas.keyvault import VaultUnavailable
 from streams.engine import inbox, partition
 from streams.engine.failure import FatalStageError, OrderBroken, StoreUnavailable
 from streams.engine.stage import Output, Submission
-from tests.support.engine_fakes import FakeBroker, Fault, Running, Workbench, submitted
+from streams.engine.tables import MemoryStore
+from tests.support.engine_fakes import (
+    FakeBroker,
+    FakeWriter,
+    Fault,
+    Running,
+    Workbench,
+    submitted,
+)
 from tests.support.engine_stage import CountingStage, Counts, answers, good
 
 Bench = Workbench
@@ -497,6 +505,33 @@ async def test_being_fenced_says_more_than_trouble_with_the_next_batch(bench: Be
         with pytest.raises(FatalStageError, match="written by another process"):
             await batch
     assert broker.outputs == []
+
+
+async def test_a_partition_that_goes_while_it_fails_lets_go_of_its_store(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing, go, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def close(_writer: FakeWriter) -> None:
+        closing.set()
+        await go.wait()
+
+    async def let_go(_store: MemoryStore) -> None:
+        closed.set()
+
+    monkeypatch.setattr(FakeWriter, "close", close)
+    monkeypatch.setattr(MemoryStore, "close", let_go)
+    broker = _loaded()
+    broker.faults = deque(["lost"])
+    running = bench.on(broker)
+    batch = asyncio.create_task(running.worker.run_batch(broker.records))
+    await closing.wait()
+    leaving = asyncio.create_task(running.worker.close())
+    await asyncio.sleep(0)
+    go.set()
+    await leaving
+    assert closed.is_set()
+    assert await batch is False
 
 
 async def test_leaving_ends_what_was_begun_and_begins_nothing(bench: Bench) -> None:
