@@ -12,6 +12,7 @@ from infra.errors import InfrastructureError
 
 CONNECT_SECONDS: Final = 5
 STATEMENT_MS: Final = 30_000
+WAIT_SECONDS: Final = 30.0
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
@@ -73,10 +74,12 @@ async def pool(
     maximum: int = 10,
     statement_ms: int = STATEMENT_MS,
     autocommit: bool = False,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> AsyncIterator[Pool]:
     """A pool of connections, tried once before it is handed out, closed at the end.
 
     With `autocommit` each statement is a transaction: who asks one question saves two round trips.
+    Who finds no connection free waits for one, at most `wait_seconds`.
 
     Raises:
         DatabaseUnavailable: no connection could be made.
@@ -87,6 +90,7 @@ async def pool(
         with_limits(dsn, statement_ms),
         min_size=minimum,
         max_size=maximum,
+        timeout=wait_seconds,
         open=False,
         kwargs={"autocommit": autocommit},
     )

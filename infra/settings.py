@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     postgres_dsn: SecretStr | None = None
     vault_dsn: SecretStr | None = None
     """The key vault's database; by default `vault` on the server of `postgres_dsn`."""
+    history_dsn: SecretStr | None = None
+    """A read replica of `postgres_dsn`, from which the API may read histories and nothing else."""
 
     data: Path = Path(".dpp")
     """Folder of what a process keeps: stage state, outboxes, the embedded servers."""
@@ -46,6 +48,13 @@ class Settings(BaseSettings):
     """Where clients reach the API (scheme, host, prefix); by default where it listens."""
     api_position_seconds: float = Field(default=5.0, gt=0, le=60)
     """How long a read waits until what was acknowledged before it is applied; then it is a 503."""
+    api_pool: int = Field(default=10, ge=1, le=200)
+    api_pool_seconds: float = Field(default=2.0, gt=0, le=60)
+    """Connections of each of the API's three pools, and how long a read waits for one of them."""
+    api_access_query_seconds: float = Field(default=2.0, gt=0, le=60)
+    api_history_query_seconds: float = Field(default=2.0, gt=0, le=60)
+    api_list_query_seconds: float = Field(default=10.0, gt=0, le=60)
+    """How long a statement may take: for a decision, a history, or a list of something else."""
     api_docs: bool = False
     """Whether the API serves its documents under `/docs`."""
     api_tls_cert_file: Path | None = None
@@ -104,7 +113,7 @@ class Settings(BaseSettings):
                 raise ValueError("must be host:port, several separated by commas")
         return value
 
-    @field_validator("postgres_dsn", "vault_dsn")
+    @field_validator("postgres_dsn", "vault_dsn", "history_dsn")
     @classmethod
     def _dsn_form(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:

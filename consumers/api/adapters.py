@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from psycopg import Error as DatabaseError
-from psycopg_pool import PoolTimeout
 
 from consumers.api.coalescing import Coalesced
 from consumers.api.follower import Follower
 from consumers.api.ports import Appended, Header, PositionTimeout
+from consumers.api.problems import Problem
 from consumers.api.store import PostgresStore
 from consumers.audit.places import Places
 from consumers.audit.prove import Proven, proven
@@ -184,5 +184,5 @@ class Readiness:
         try:
             async with asyncio.timeout(READY_SECONDS):
                 return await self._store.failure("access_state") is None
-        except (InfrastructureError, DatabaseError, PoolTimeout, TimeoutError):
+        except (InfrastructureError, DatabaseError, Problem, TimeoutError):
             return False

@@ -31,6 +31,8 @@ TITLES: Final[dict[str, str]] = {
     "position-timeout": "The newest registrations are not applied yet; try again.",
     "not-logged-yet": "The record is not in the transparency log yet; try again.",
     "history-behind": "Not every delivery is applied yet; try again, or take a stale answer.",
+    "busy": "Too many questions at once; try again.",
+    "query-timeout": "The question took too long; ask for a shorter period or a smaller page.",
     "audit-unavailable": "The access could not be recorded, so nothing is shown; try again.",
     "unavailable": "A part of the service does not answer; try again.",
     "internal": "Something failed on our side; it was recorded.",

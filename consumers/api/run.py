@@ -25,6 +25,7 @@ from consumers.api.gate import Gate
 from consumers.api.issuers import TrustedIssuer, read_issuers
 from consumers.api.jwks import KeyRings
 from consumers.api.outcomes import OutcomeBook
+from consumers.api.pools import opened_pools
 from consumers.api.ports import ApiSettings, Dependencies
 from consumers.api.registrar import NoIntakeKey, SessionRegistrar
 from consumers.api.replay import ReplayMemory
@@ -40,7 +41,7 @@ from infra.kafka import PartitionReader, Producer, producer, reader
 from infra.keys.opening import opened_vault
 from infra.migrations import require_current
 from infra.observability.ops import QuietServer
-from infra.postgres import Pool, pool
+from infra.postgres import Pool
 from infra.settings import Settings, SettingsError
 from projections.broadcast import BroadcastTables
 from projections.positions import PositionWaiter
@@ -50,7 +51,7 @@ from schemas.sealing.office import OfficeKeys
 from streams.engine.memory import rarely_collected
 from streams.intake.keys import KeyFileError, SigningKey
 
-POOL_MAX: Final = 16
+VAULT_POOL: Final = 16
 GRACE_SECONDS: Final = 5
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than clients and proxies keep an idle connection, so that none is cut as it is used."""
@@ -129,12 +130,12 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
     """
     office = settings.office_keys
     async with (
-        opened_vault(settings, maximum=POOL_MAX) as vault,
-        pool(settings.dsn, minimum=POOL_MAX, maximum=POOL_MAX, autocommit=True) as connections,
+        opened_vault(settings, maximum=VAULT_POOL) as vault,
+        opened_pools(settings) as pools,
         producer(settings, linger_ms=0) as writer,
         reader(settings) as broker,
         _following(settings, office) as tables,
-        _waiting(settings, connections) as waiter,
+        _waiting(settings, pools.access) as waiter,
     ):
         outcomes = OutcomeBook()
         issuer = _dev_issuer(settings)
@@ -145,7 +146,7 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
         ):
             log = await _log_of(writer, broker)
             receipts = len(log.partitions(topics.DISPENSATION_RECEIPTS.name))
-            store = PostgresStore(connections, receipts)
+            store = PostgresStore(pools, receipts)
             registrar = SessionRegistrar(
                 key=_registrar_key(settings), log=log, tables=tables, clock=_now
             )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from consumers.api.cursors import SortKey
-from infra.postgres import Pool
+from consumers.api.pools import Pools, asking
 from projections import quality_queries, quality_refusals, queries
 from projections.access import AccessFacts
 from projections.history_statements import Asked, HistoryKey, Versions
@@ -22,8 +22,8 @@ def _key(after: SortKey | None) -> HistoryKey | None:
 class PostgresStore:
     """Implements `ports.Store`; one connection and one statement per question."""
 
-    def __init__(self, pool: Pool, receipt_partitions: int) -> None:
-        self._pool = pool
+    def __init__(self, pools: Pools, receipt_partitions: int) -> None:
+        self._pools = pools
         self._receipt_partitions = receipt_partitions
 
     async def history(
@@ -54,7 +54,7 @@ class PostgresStore:
             dguid=dguid,
             oldest_first=oldest_first,
         )
-        async with self._pool.connection() as connection:
+        async with self._pools.history_at(as_of) as connection:
             return await queries.history(connection, (subject, *also), asked)
 
     async def own_lines(
@@ -72,31 +72,31 @@ class PostgresStore:
         asked = Asked(
             start=start, end=end, limit=limit, after=_key(after), as_of=as_of, versions=versions
         )
-        async with self._pool.connection() as connection:
+        async with self._pools.history_at(as_of) as connection:
             return await queries.own_lines(connection, pharmacy, asked)
 
     async def returns(
         self, *, subjects: Sequence[str], indexes: Sequence[str], as_of: Mapping[int, int]
     ) -> list[queries.HistoryRow]:
         """The returns that stand of lines."""
-        async with self._pool.connection() as connection:
+        async with self._pools.history_at(as_of) as connection:
             return await queries.returns(connection, subjects, indexes, as_of)
 
     async def access_facts(
         self, *, subject: str, at: datetime, as_of: Mapping[int, int] | None = None
     ) -> AccessFacts:
         """What `access_state` holds about a subject."""
-        async with self._pool.connection() as connection:
+        async with asking(self._pools.access) as connection:
             return await queries.access_facts(connection, subject=subject, at=at, as_of=as_of)
 
     async def mandates_held(self, *, holder: str) -> list[RegistrationRow]:
         """Mandates to the holder that are not ended, waiting ones included."""
-        async with self._pool.connection() as connection:
+        async with asking(self._pools.access) as connection:
             return await queries.mandates_of(connection, holder=holder)
 
     async def registrations_of(self, *, subject: str) -> list[RegistrationRow]:
         """Everything registered about a subject, ended ones included."""
-        async with self._pool.connection() as connection:
+        async with asking(self._pools.access) as connection:
             return await queries.registrations_of(connection, subject=subject, ended=True)
 
     async def access_log(
@@ -109,7 +109,7 @@ class PostgresStore:
         also: Sequence[str] = (),
     ) -> list[queries.AccessLogRow]:
         """Decisions about a subject, newest first."""
-        async with self._pool.connection() as connection:
+        async with asking(self._pools.lists) as connection:
             return await queries.access_log(
                 connection,
                 subject=subject,
@@ -121,14 +121,14 @@ class PostgresStore:
 
     async def access_place(self, *, subject: str, ce_id: str) -> tuple[int, int] | None:
         """Partition and offset of a decision about the subject in `dpp.access.audited`."""
-        async with self._pool.connection() as connection:
+        async with asking(self._pools.lists) as connection:
             return await queries.access_place(connection, subject=subject, ce_id=ce_id)
 
     async def receipts(
         self, *, pharmacy: str, after: int, limit: int
     ) -> list[quality_queries.ReceiptRow]:
         """A pharmacy's receipts and gap notices behind an offset, oldest first."""
-        async with self._pool.connection() as connection:
+        async with asking(self._pools.lists) as connection:
             return await quality_queries.receipts(
                 connection,
                 pharmacy=pharmacy,
@@ -145,11 +145,11 @@ class PostgresStore:
         after: quality_refusals.RefusalKey | None,
     ) -> Sequence[quality_refusals.Refusal]:
         """Refused lines and submissions behind a place, newest first."""
-        async with self._pool.connection() as connection:
+        async with asking(self._pools.lists) as connection:
             return await quality_refusals.refusals(connection, wanted, limit=limit, after=after)
 
     async def failure(self, projection: str) -> str | None:
         """Why a projection stands still, if it does; also tells whether the database answers."""
-        async with self._pool.connection() as connection:
+        async with asking(self._pools.access) as connection:
             found = await queries.failure(connection, projection=projection)
             return None if found is None else found.category
