@@ -73,9 +73,9 @@ BENCHES: Final = (
     ),
     Bench(
         "projections",
-        "the history projection: following, rebuilding, hashing, against simpler writes",
+        "the projections: following, rebuilding, hashing, latency, against simpler writes",
         rounds=3,
-        module="consumers.bench.projections",
+        module="consumers.bench.projecting.measure",
     ),
     Bench(
         "api",
