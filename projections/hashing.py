@@ -103,11 +103,17 @@ class Difference:
 
 
 async def first_difference(
-    connection: Connection, left: str, right: str, keys: Mapping[str, Sequence[str]]
+    connection: Connection,
+    left: str,
+    right: str,
+    keys: Mapping[str, Sequence[str]],
+    leaving_out: Collection[str] = (),
 ) -> Difference | None:
     """Compares two schemas row by row along the primary keys."""
     for one in await columns_of(connection, left):
-        found = await _first_in(connection, one, left, right, keys[one.table])
+        types = {name: kind for name, kind in one.types.items() if name not in leaving_out}
+        compared = TableColumns(one.table, types)
+        found = await _first_in(connection, compared, left, right, keys[one.table])
         if found is not None:
             return found
     return None
@@ -123,7 +129,7 @@ async def _first_in(
             "SELECT {key}, coalesce(l.{subject}::text, r.{subject}::text),"
             " l IS NULL, r IS NULL, {unequal}"
             " FROM {left} AS l FULL JOIN {right} AS r ON {same}"
-            " WHERE l IS DISTINCT FROM r ORDER BY {order} LIMIT 1"
+            " WHERE ROW({lefts}) IS DISTINCT FROM ROW({rights}) ORDER BY {order} LIMIT 1"
         ).format(
             key=sql.SQL(", ").join(
                 sql.SQL("coalesce(l.{0}, r.{0})::text").format(sql.Identifier(name)) for name in key
@@ -133,6 +139,8 @@ async def _first_in(
                 sql.SQL("l.{0} IS DISTINCT FROM r.{0}").format(sql.Identifier(name))
                 for name in columns
             ),
+            lefts=sql.SQL(", ").join(sql.Identifier("l", name) for name in columns),
+            rights=sql.SQL(", ").join(sql.Identifier("r", name) for name in columns),
             left=sql.Identifier(left, one.table),
             right=sql.Identifier(right, one.table),
             same=sql.SQL(" AND ").join(

@@ -77,6 +77,13 @@ def rebuild(  # noqa: PLR0917 - typer passes options by name
     set_aside: Annotated[
         bool, typer.Option(help="Leave out events with wrong content, and count them.")
     ] = False,
+    changed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Not compared, since this release fills it in another way; may be repeated.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Builds a new version from the log, verifies it against the live one, and switches to it.
@@ -84,7 +91,7 @@ def rebuild(  # noqa: PLR0917 - typer passes options by name
     Ctrl-C stops it at a true position; the same command goes on from there. The former version is
     kept until `dpp projections drop`. Answers 1 unless the new version is live.
     """
-    options = Options(workers, cap, set_aside, from_snapshot)
+    options = Options(workers, cap, set_aside, from_snapshot, frozenset(changed or ()))
 
     async def work(settings: Settings, projection: Projection) -> Report:
         stop = asyncio.Event()

@@ -246,7 +246,7 @@ async def test_the_tables_of_access_state_have_the_columns_that_its_fold_fills(
     assert found == access_state.TABLES
 
 
-def decision(number: int, at: datetime = NOON) -> Output:
+def decision(number: int, at: datetime = NOON, *, partition: int = 0) -> Output:
     event = AccessDecided(
         decision="deny",
         reason="no_link",
@@ -258,7 +258,7 @@ def decision(number: int, at: datetime = NOON) -> Output:
         policy_version="access/1",
         sealed_reader="AAAA",
     )
-    return Output(0, ACCESS_DECIDED, event.write(), None, ce_id=f"decision-{number}")
+    return Output(partition, ACCESS_DECIDED, event.write(), None, ce_id=f"decision-{number}")
 
 
 async def test_the_access_log_is_paged_latest_first_and_holds_a_doubled_event_once(

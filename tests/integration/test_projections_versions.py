@@ -1,19 +1,35 @@
 """Rebuilding beside the live version, verifying, setting aside and retrying, on real servers."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from typer.testing import CliRunner
 
+from consumers.cli.main import app
+from consumers.stack.office import first_keys
+from consumers.stack.stack import migration_sources
+from infra.migrations import migrate
 from infra.settings import Settings
 from projections import queries
 from projections.erasure import erase
 from projections.events import Event
+from projections.folds.history import Change, PutVersion, fold
 from projections.history_statements import Asked
 from projections.rebuild import Options, Standing, rebuild
 from projections.retrying import retry_set_aside
-from projections.shells import Folded, History, ProductRecall, Projection
+from projections.shells import (
+    Folded,
+    History,
+    ProductRecall,
+    Projection,
+    access_log_projection,
+)
 from projections.status import statuses
 from projections.verify import verify
 from projections.versions import VersionRefused, drop, versions
@@ -30,6 +46,7 @@ from tests.integration.projections_world import (
     running,
     subject_of,
 )
+from tests.integration.test_projections_others import decision
 
 pytestmark = pytest.mark.integration
 
@@ -153,6 +170,90 @@ async def test_a_cancelled_rebuild_leaves_a_true_position_from_which_the_next_go
     assert (second.outcome, second.resumed, second.version) == ("live", True, 2)
     assert first.records + second.records == sum((await world.ends()).values())
     assert (await verify(world.settings, history(world))).equal
+
+
+async def test_a_capped_rebuild_takes_its_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.building.BATCH_RECORDS", 7)
+    monkeypatch.setattr("projections.rebuild.CLOSE", 0)
+    await filled(world)
+    await live_with(world, history(world))
+    report = await rebuild(world.settings, history(world), options=Options(cap=200))
+    assert report.outcome == "live"
+    # Sleeping can be longer on a busy machine, never shorter.
+    facts = 30 * 2 + 10 + 4
+    assert report.seconds >= facts / 200
+
+
+class Scored(History):
+    """A release that fills a column in another way than the one before it."""
+
+    @staticmethod
+    def _changes(*arguments: Any) -> tuple[Change, ...]:
+        return tuple(
+            one._replace(period=f"new/{one.period}") if isinstance(one, PutVersion) else one
+            for one in fold(*arguments)
+        )
+
+
+async def test_a_release_that_fills_columns_otherwise_rebuilds_while_readers_go_on(
+    world: World,
+) -> None:
+    await filled(world)
+    await live_with(world, history(world))
+    release = Scored(world.vault, world.topic)
+    refused = await rebuild(world.settings, release)
+    assert refused.outcome == "differs"
+    assert refused.difference is not None
+    assert refused.difference.columns == ("period",)
+    await drop(world.connection, release, 2)
+    async with running(world, release), reading(world) as counts:
+        building = asyncio.create_task(
+            rebuild(world.settings, release, options=Options(changed=frozenset({"period"})))
+        )
+        await world.publish([await world.facts.registered("meanwhile")])
+        report = await building
+        await world.publish([await world.facts.registered("afterwards")])
+        await world.caught_up()
+    assert (report.outcome, report.version) == ("live", 2)
+    assert counts == sorted(counts), "a reader lost sight of rows"
+    filled_otherwise = await world.rows(
+        "SELECT period LIKE 'new/%', count(*) FROM history_v1.dispensation GROUP BY 1"
+    )
+    assert filled_otherwise == [(True, 76)]
+    assert (await verify(world.settings, release)).equal
+
+
+async def test_several_processes_rebuild_one_projection_and_stop_at_true_positions(
+    topics_applied: Settings, fresh_database: str, tmp_path: Path
+) -> None:
+    dsn = SecretStr(fresh_database)
+    own = first_keys(topics_applied.model_copy(update={"data": tmp_path, "postgres_dsn": dsn}))
+    await migrate(migration_sources(own))
+    projection = access_log_projection()
+    async with opened(own, fresh_database, projection.topic) as world:
+        await world.publish([decision(number, partition=number % 2) for number in range(40)])
+        await live_with(world, projection)
+        stop = asyncio.Event()
+        stop.set()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("projections.rebuild.CLOSE", 0)
+            first = await rebuild(world.settings, projection, options=Options(workers=2), stop=stop)
+            assert first.outcome == "cancelled"
+            (stored,) = await world.rows("SELECT count(*) FROM access_log_v1_b2.decision")
+            assert int(str(stored[0])) <= first.records
+            second = await rebuild(world.settings, projection, options=Options(workers=2))
+        assert (second.outcome, second.resumed) == ("live", True)
+        verified = await asyncio.to_thread(
+            CliRunner().invoke,
+            app,
+            ["projections", "verify", "access_log", "--json"],
+            env=world.settings.environment(),
+        )
+    assert verified.exit_code == 0, verified.output
+    shown = json.loads(verified.stdout)
+    assert shown["equal"]
 
 
 async def test_two_cannot_rebuild_one_projection_at_a_time(world: World) -> None:
