@@ -3,6 +3,7 @@
 from typing import Final
 
 from fastapi import Response
+from fastapi.responses import JSONResponse
 
 from consumers.api.fhir.datatypes import CodeableConcept, Coding
 from consumers.api.fhir.resources import OperationOutcome, OutcomeIssue
@@ -24,10 +25,14 @@ _CODES: Final[dict[int, str]] = {
 """FHIR's issue type by status; anything else is an exception."""
 
 
-class FhirResponse(Response):
-    """An answer in FHIR's JSON."""
+class FhirResponse(JSONResponse):
+    """An answer in FHIR's JSON, as a resource has written itself."""
 
     media_type = FHIR_JSON
+
+    def render(self, content: str) -> bytes:
+        """The text as it is."""
+        return content.encode()
 
 
 def is_fhir(path: str) -> bool:
