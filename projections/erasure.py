@@ -11,7 +11,7 @@ from psycopg import sql
 
 from infra.postgres import Connection
 
-KEPT: Final = ("access_log",)
+KEPT: Final = ("access_log", "erasures")
 """Projections that outlive an erasure."""
 _TABLES: Final = """
 SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -10,7 +10,14 @@ from typing import Any, Final, Protocol
 
 from infra.postgres import Connection
 from projections.events import Event, Unfoldable, read
-from projections.folds import access_log, access_state, history, product_recall, quality
+from projections.folds import (
+    access_log,
+    access_state,
+    erasures,
+    history,
+    product_recall,
+    quality,
+)
 from projections.folds.changes import Change
 from projections.history_store import TABLE, HistoryWriter
 from projections.memory import HISTORY_KEY
@@ -158,6 +165,18 @@ def access_log_projection(topic: str = topics.ACCESS_AUDITED.name) -> Plain:
     )
 
 
+def erasures_projection(topic: str = topics.SUBJECT_REGISTERED.name) -> Plain:
+    """Erasures and legal holds; never leaves an event out, and outlives what it tells of."""
+    return Plain(
+        name="erasures",
+        topic=topic,
+        schema=erasures.SCHEMA,
+        primary_keys=erasures.PRIMARY_KEYS,
+        changes=lambda event: erasures.fold(read(event, SUBJECT_FACTS), event.recorded),
+        sets_aside=False,
+    )
+
+
 def quality_projection(topic: str = topics.DISPENSATION_RECEIPTS.name) -> Plain:
     """Receipts and gap notices per pharmacy."""
 
@@ -242,4 +261,5 @@ def registered(vault: KeyVault) -> tuple[Projection, ...]:
         access_log_projection(),
         quality_projection(),
         ProductRecall(vault),
+        erasures_projection(),
     )

@@ -10,6 +10,7 @@ from consumers.cli import (
     config,
     conform,
     demo,
+    erasure,
     infra_commands,
     keys,
     office,
@@ -37,6 +38,7 @@ app.add_typer(infra_commands.topics_app, name="topics")
 app.add_typer(infra_commands.db_app, name="db")
 app.add_typer(office.app, name="office")
 app.add_typer(keys.app, name="keys")
+app.add_typer(erasure.app, name="erasure")
 app.add_typer(policy.app, name="policy")
 app.command("keygen")(office.keygen)
 app.add_typer(config.app, name="config")

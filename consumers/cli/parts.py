@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from consumers.erasure.carrying import keep_carrying_out
 from consumers.keys.rotation import keep_destroying
 from consumers.quality.watch import Watch
 from consumers.stack.office import log_key_path
@@ -132,7 +133,7 @@ async def run_notary(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def run_keeper(settings: Settings, stop: asyncio.Event) -> None:
-    """Watches for silence and gaps, and takes away what is a year old, and keys that are over.
+    """Watches for silence and gaps, takes away what is over, carries erasures out.
 
     One process is enough; of several, one at a time takes away, and all show the same.
     """
@@ -148,4 +149,5 @@ async def run_keeper(settings: Settings, stop: asyncio.Event) -> None:
         ):
             group.create_task(keep_retaining(settings, lambda: opened_vault(settings), stop))
             group.create_task(keep_destroying(settings, tables, stop))
+            group.create_task(keep_carrying_out(settings, stop))
             await watch.run(stop)

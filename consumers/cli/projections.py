@@ -42,6 +42,7 @@ class Name(StrEnum):
     ACCESS_LOG = "access_log"
     QUALITY = "quality"
     PRODUCT_RECALL = "product_recall"
+    ERASURES = "erasures"
 
 
 Named = Annotated[Name, typer.Argument(help="Which projection.")]

@@ -12,6 +12,7 @@ import httpx
 
 from consumers.demo.cast import personas
 from consumers.demo.checks import Checks
+from consumers.demo.erasing import erasing, officers
 from consumers.demo.portal import Portal
 from consumers.demo.reading import Readers, Told
 from consumers.demo.transparency import transparency
@@ -77,7 +78,8 @@ async def _read(
     stack: Stack, api: httpx.AsyncClient, year: Year, checks: Checks, progress: Progress
 ) -> Told:
     cast = year.registrations.personas
-    claims = {name: one.request() for name, one in personas(cast).items()}
+    people = personas(cast) | officers(cast)
+    claims = {name: one.request() for name, one in people.items()}
     portal = Portal(api, await stack.publish_personas(claims))
     readers = Readers(portal, year.plan, cast, checks)
     steps: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
@@ -89,6 +91,10 @@ async def _read(
         (
             "the transparency log",
             lambda: transparency(stack.settings, cast.patient.niss, checks),
+        ),
+        (
+            "a person is erased",
+            lambda: erasing(stack.settings, portal, cast.withdrawing.niss, checks),
         ),
     )
     for what, step in steps:

@@ -17,7 +17,7 @@ from schemas.policy import baseline
 from streams.subject.person import too_young
 
 Body = dict[str, object]
-Role = Literal["patient", "caregiver", "pharmacist", "pharmacy", "insurer"]
+Role = Literal["patient", "caregiver", "pharmacist", "pharmacy", "insurer", "privacy_officer"]
 
 CONSENT_SHARE: Final = 0.85
 WITHDRAWAL_SHARE: Final = 0.03

@@ -94,7 +94,7 @@ class Stack:
         await ensure_sample(settings.dsn)
         await init_office(settings)
         self._settings = settings
-        self._progress("quality stage, subject stage, projections, notary, API")
+        self._progress("quality stage, subject stage, projections, notary, keeper, API")
         # Servers of our own have no other guest, so each part gets a role with a fresh password.
         self._logins = {} if self._embedded is None else await logins(settings)
         ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))

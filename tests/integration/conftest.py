@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
@@ -14,6 +15,19 @@ from infra.settings import Settings
 @pytest.fixture
 async def fresh_database(settings: Settings) -> AsyncIterator[str]:
     """Connection string of an empty database of the test's own."""
+    async with _database(settings) as made:
+        yield made
+
+
+@pytest.fixture
+async def second_database(settings: Settings) -> AsyncIterator[str]:
+    """Another one, for a vault beside the projections."""
+    async with _database(settings) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     dsn = settings.dsn
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:

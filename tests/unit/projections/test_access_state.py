@@ -99,6 +99,12 @@ def holds_at(row: Row, position: int) -> bool:
     return begun <= position and (ended is None or (isinstance(ended, int) and position < ended))
 
 
+def test_with_an_erasure_consent_links_and_mandates_end_at_once() -> None:
+    changes = fold(fact(ErasureExecuted), recorded(5))
+    assert {"consent", "link", "mandate"} <= {one.table for one in changes}
+    assert all(isinstance(one, Close) for one in changes)
+
+
 @pytest.mark.parametrize("model", SUBJECT_FACTS.values())
 def test_every_fact_changes_columns_that_its_table_has(model: type[SubjectFact]) -> None:
     changes = fold(fact(model), recorded(5))
