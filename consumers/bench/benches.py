@@ -51,7 +51,7 @@ BENCHES: Final = (
         "decide",
         "quality control's rules, decisions and sealing alone, on one core",
         rounds=15,
-        module="consumers.bench.decide",
+        module="consumers.bench.decide.measure",
     ),
     Bench(
         "quality",

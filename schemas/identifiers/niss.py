@@ -15,7 +15,7 @@ Sources: National Register instructions IT 000
 (https://www.ibz.rrn.fgov.be/fileadmin/user_upload/nl/rr/instructies/IT-lijst/IT000_Rijksregisternummer.pdf),
 Crossroads Bank registers (https://www.ksz-bcss.fgov.be/nl/project/rijksregisterksz-registers).
 
-Writing, formatting and sex come from `stdnum.be.nn`. Its `validate` and `get_birth_*` are not used:
+Writing and formatting come from `stdnum.be.nn`. Its `validate` and `get_birth_*` are not used:
 they read today's date to decide whether a number may belong to this century, so a replay in another
 year could decide differently. Here the caller passes the date, or none.
 
@@ -175,7 +175,7 @@ def sex(number: str) -> Literal["M", "F"] | None:
     number = validate(number)
     if _SEX_UNKNOWN <= int(number[2:4]) < _SEX_KNOWN or number[6:9] in _NOT_ASSIGNED:
         return None
-    return "M" if nn.get_gender(number) == "M" else "F"
+    return "M" if int(number[6:9]) % 2 else "F"
 
 
 def is_bis(number: str) -> bool:

@@ -92,13 +92,13 @@ def _readable(
             decided = _decide_lines(state, inspection, visit)
         case _:
             assert_never(verdict)
-    entered = _facts(builder, visit, decided) if visit else ()
+    named, entered = _facts(builder, visit, decided) if visit else ((), ())
     answer = Answer(
         _outcome(inspection, decided),
         ref,
         inspection.issues,
         tuple([one.answer for one in decided]),
-        tuple([_id_of(output) for output in entered]),
+        named,
     )
     return _finish(submission, builder, entered, verdict.notices, answer)
 
@@ -158,14 +158,17 @@ def _is_erased(state: QualityState, visit: Visit | None) -> bool:
 
 def _facts(
     builder: OutputBuilder, visit: Visit, decided: tuple[DecidedLine, ...]
-) -> tuple[Output, ...]:
+) -> tuple[tuple[str, ...], tuple[Output, ...]]:
+    """The ids of the facts, and the facts."""
+    ids: list[str] = []
     outputs: list[Output] = []
     key = visit.pharmacy.encode()
     for one in decided:
         if one.entry is not None:
-            type_, fact = lines.fact(visit, one.entry, builder.next_id)
+            ids.append(builder.next_id)
+            type_, fact = lines.fact(visit, one.entry, ids[-1])
             outputs.append(builder.event(topics.DISPENSATION_RECORDED.name, key, type_, fact))
-    return tuple(outputs)
+    return tuple(ids), tuple(outputs)
 
 
 def _finish(
@@ -195,7 +198,3 @@ def _receipt(submission: Submission, builder: OutputBuilder, answer: Answer) -> 
     written = answer.write() if answer.original else answers.fitted(answer)
     topic = topics.DISPENSATION_RECEIPTS.name
     return builder.event(topic, receipt_key(submission), RECEIPT, written)
-
-
-def _id_of(output: Output) -> str:
-    return next(value.decode() for name, value in output.headers if name == "ce_id")
