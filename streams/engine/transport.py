@@ -28,6 +28,9 @@ HEARTBEAT_MS = 1_000
 """How soon a process learns that another one joined or left: until then its partitions wait."""
 REBALANCE_TIMEOUT_MS = 20_000
 """How long all others wait for a member that hears of a rebalance and does not join anew."""
+REQUEST_MS = REBALANCE_TIMEOUT_MS + 5_000
+"""The broker answers who joins when all have joined, or the others' time is up. A client that gives
+up earlier takes the coordinator for dead, and joins again and again."""
 MAX_POLL_RECORDS = 2_000
 FETCH_BYTES = 2 * 1024 * 1024
 NOTHING_TO_FETCH_SECONDS = 0.02
@@ -90,6 +93,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            request_timeout_ms=REQUEST_MS,
             partition_assignment_strategy=[self._assignor],
         )
 

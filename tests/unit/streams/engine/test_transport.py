@@ -145,6 +145,10 @@ async def test_an_agent_that_ends_does_not_make_the_group_subscribe_anew() -> No
     assert conductor._subscription_done is None
 
 
+def test_a_request_to_join_outlasts_what_the_group_waits_for() -> None:
+    assert transport.REQUEST_MS > transport.REBALANCE_TIMEOUT_MS > transport.SESSION_TIMEOUT_MS
+
+
 def test_keys_and_values_pass_untouched() -> None:
     message = SimpleNamespace(key=b"\xff", value=[object()])
     schema = PassThrough()
