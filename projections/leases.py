@@ -2,7 +2,9 @@
 
 A lock ends with its connection, so whoever holds it is the one whose commits can arrive; no clock,
 heartbeat or row is needed. A process that froze keeps its locks only until the server ends its idle
-session. The check of the expected position is the second fence. Decision record 10 says why.
+session, or, since the server never ends one that is in the middle of a COPY, until a runner that
+wants them has it ended. The check of the expected position is the second fence. Decision record 10
+says why.
 """
 
 import zlib
@@ -19,6 +21,18 @@ _MEMBERS: Final = """
 SELECT count(DISTINCT pid) FROM pg_locks
 WHERE locktype = 'advisory' AND classid = %s::bigint::oid AND objid = %s::oid AND objsubid = 2
     AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+_END_FROZEN: Final = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid IN (
+        SELECT pid FROM pg_locks
+        WHERE locktype = 'advisory' AND classid = %s::bigint::oid AND objsubid = 2 AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    )
+    AND pid <> pg_backend_pid() AND state = 'active'
+    AND wait_event_type = 'Client' AND wait_event = 'ClientRead'
+    AND query_start < clock_timestamp() - make_interval(secs => %s)
 """
 
 
@@ -56,6 +70,8 @@ class Leases:
                 break
             if await self._ask("pg_try_advisory_lock", partition):
                 self.held |= {partition}
+        if len(self.held) < share:
+            await self._connection.execute(_END_FROZEN, (self._class, IDLE_SECONDS))
         return self.held != before
 
     async def _ask(self, function: str, partition: int) -> bool:

@@ -9,10 +9,12 @@ import pytest
 
 from infra.kafka import Partition, Record, reader
 from infra.keys.memory import MemoryVault
+from infra.postgres import connect
 from infra.settings import Settings
 from projections import queries
 from projections.erasure import erase
 from projections.history_statements import Asked, Cut, Versions
+from projections.leases import Leases
 from projections.positions import PositionTimeout
 from projections.retrying import retry
 from projections.shells import History
@@ -367,6 +369,26 @@ async def test_the_reason_is_cleared_once_the_projection_moves_again(world: Worl
     async with running(world, history(world)):
         await world.caught_up()
     assert await queries.failure(world.connection, projection="history") is None
+
+
+async def test_a_runner_that_froze_while_it_sent_rows_loses_its_partitions(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.leases.IDLE_SECONDS", 3)
+    await world.publish([await world.facts.registered("a")])
+    async with connect(world.settings.dsn, autocommit=True) as frozen:
+        leases = Leases(frozen, "history")
+        await leases.join()
+        await leases.settle(range(PARTITIONS))
+        assert leases.held == {*range(PARTITIONS)}
+        await frozen.execute("BEGIN")
+        await frozen.execute("CREATE TEMP TABLE rows (i int)")
+        frozen.pgconn.send_query(b"COPY rows FROM STDIN")
+        async with running(world, history(world)):
+            await world.caught_up()
+        pid = frozen.info.backend_pid
+        assert await world.rows(f"SELECT FROM pg_stat_activity WHERE pid = {pid}") == []
+    assert len(await current(world, "ann")) == 1
 
 
 async def test_two_runners_share_the_partitions_and_the_one_left_takes_over(

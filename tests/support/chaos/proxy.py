@@ -1,6 +1,7 @@
 """A way to the database that can be cut just when a transaction is committed."""
 
 import asyncio
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -51,6 +52,11 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # The server looks into how a connection ended, and takes a cancelled one for a fault.
+        with suppress(asyncio.CancelledError):
+            await self._between(near, back)
+
+    async def _between(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         try:
             far, forth = await asyncio.open_connection(self._host, self._target)
         except OSError:
