@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import psycopg
 import pytest
 
 from infra.kafka import Partition, Record, reader
 from infra.keys.memory import MemoryVault
-from infra.postgres import connect
 from infra.settings import Settings
 from projections import queries
 from projections.erasure import erase
@@ -376,7 +376,9 @@ async def test_a_runner_that_froze_while_it_sent_rows_loses_its_partitions(
 ) -> None:
     monkeypatch.setattr("projections.leases.IDLE_SECONDS", 3)
     await world.publish([await world.facts.registered("a")])
-    async with connect(world.settings.dsn, autocommit=True) as frozen:
+    # Not through `connect`, which would end the COPY in order.
+    frozen = await psycopg.AsyncConnection.connect(world.settings.dsn, autocommit=True)
+    try:
         leases = Leases(frozen, "history")
         await leases.join()
         await leases.settle(range(PARTITIONS))
@@ -388,6 +390,8 @@ async def test_a_runner_that_froze_while_it_sent_rows_loses_its_partitions(
             await world.caught_up()
         pid = frozen.info.backend_pid
         assert await world.rows(f"SELECT FROM pg_stat_activity WHERE pid = {pid}") == []
+    finally:
+        await frozen.close()
     assert len(await current(world, "ann")) == 1
 
 
