@@ -23,6 +23,11 @@ WHERE n.nspname ~ '^[a-z_]+_v[0-9]+(_b[0-9]+)?$' AND c.relkind IN ('r', 'p')
         WHERE a.attrelid = c.oid AND a.attname IN ('subject', 'generation'))
 ORDER BY 1, 2
 """
+_COUNTED: Final = """
+SELECT n.nspname FROM pg_namespace AS n WHERE n.nspname ~ '^consumption_v[0-9]+(_b[0-9]+)?$'
+ORDER BY 1
+"""
+"""Versions of the projection that counts lines and names no subject."""
 _TABLES_OF: Final = """
 SELECT c.relname FROM pg_class AS c
 WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
@@ -46,6 +51,7 @@ async def erase(connection: Connection, subject: str, generation: int) -> int:
             " SET generation = greatest(e.generation, EXCLUDED.generation)",
             (subject, generation),
         )
+        removed += await _uncount(connection, subject, generation)
         cursor = await connection.execute(_TABLES, (list(KEPT),))
         for schema, table in await cursor.fetchall():
             done = await connection.execute(
@@ -55,6 +61,23 @@ async def erase(connection: Connection, subject: str, generation: int) -> int:
                 (subject, generation),
             )
             removed += done.rowcount
+    return removed
+
+
+async def _uncount(connection: Connection, subject: str, generation: int) -> int:
+    """Takes the lines out that are counted without naming the subject, while they can be told."""
+    removed = 0
+    cursor = await connection.execute(_COUNTED)
+    for (schema,) in await cursor.fetchall():
+        done = await connection.execute(
+            sql.SQL(
+                "DELETE FROM {} AS c USING history_v1.dispensation AS h"
+                " WHERE h.subject = %s AND h.generation <= %s"
+                " AND (h.pharmacy, h.dguid, h.version) = (c.pharmacy, c.dguid, c.version)"
+            ).format(sql.Identifier(schema, "line")),
+            (subject, generation),
+        )
+        removed += done.rowcount
     return removed
 
 

@@ -39,8 +39,8 @@ LAST_DONE: Final = Gauge(
 _TABLES: Final = """
 SELECT n.nspname, c.relname, c.relkind = 'p' FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname ~ '^(history|product_recall)_v[0-9]+(_b[0-9]+)?$' AND c.relkind IN ('r', 'p')
-    AND NOT c.relispartition
+WHERE n.nspname ~ '^(history|product_recall|consumption)_v[0-9]+(_b[0-9]+)?$'
+    AND c.relkind IN ('r', 'p') AND NOT c.relispartition
     AND EXISTS (SELECT FROM pg_attribute AS a
         WHERE a.attrelid = c.oid AND a.attname = 'delivered_at')
 ORDER BY 1, 2

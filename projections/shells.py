@@ -13,6 +13,7 @@ from projections.events import Event, Unfoldable, read
 from projections.folds import (
     access_log,
     access_state,
+    consumption,
     erasures,
     history,
     product_recall,
@@ -253,6 +254,21 @@ class ProductRecall(_Sealed):
         return RowWriter(connection, self.primary_keys, forgets=True, fresh=fresh)
 
 
+class Consumption(_Sealed):
+    """How much of each product was dispensed; it names no subject."""
+
+    name: Final = "consumption"
+    schema: Final = consumption.SCHEMA
+    primary_keys: Final = consumption.PRIMARY_KEYS
+    key_derived: Final = frozenset({"product_index", "units", "delivered_at"})
+    forgets = False
+    _changes = staticmethod(consumption.fold)
+
+    def writer(self, connection: Connection, *, fresh: bool = False) -> RowWriter:
+        """Writes in sets."""
+        return RowWriter(connection, self.primary_keys, fresh=fresh)
+
+
 def registered(vault: KeyVault) -> tuple[Projection, ...]:
     """Every projection there is."""
     return (
@@ -262,4 +278,5 @@ def registered(vault: KeyVault) -> tuple[Projection, ...]:
         quality_projection(),
         ProductRecall(vault),
         erasures_projection(),
+        Consumption(vault),
     )

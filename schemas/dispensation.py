@@ -195,6 +195,7 @@ class LineSummary(Model):
 
     delivered_at: Instant
     product: Product
+    units: int
     returns: Guid | None = None
     batch: ShortText | None = None
 

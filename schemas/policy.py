@@ -143,6 +143,35 @@ class ReaderRule(Model):
     fields: tuple[HistoryField, ...]
 
 
+AuthorityPurpose = Literal["consumption", "recall"]
+
+
+class AuthorityMandate(Model):
+    """What an authority (by enterprise number) may ask, and for how long."""
+
+    authority: Annotated[str, Field(pattern=r"^[01][0-9]{9}$")]
+    name: ShortText
+    purposes: tuple[AuthorityPurpose, ...]
+    valid_from: Instant
+    valid_until: Instant | None = None
+
+
+class AggregatesRule(Model):
+    """How consumption may be counted for authorities."""
+
+    min_lines: Annotated[int, Field(ge=2, le=1000)] = 10
+    """A cell of fewer deliveries is hidden, with what would let it be computed."""
+    closed_after_days: Annotated[int, Field(ge=0, le=120)] = 30
+    """So many days after its end a month is counted: late lines and corrections are in by then."""
+    regions: dict[str, ShortText] = Field(default_factory=dict)
+    """Region by the beginning of a pharmacy's number; the longest that fits holds."""
+
+    def region(self, pharmacy: str) -> str:
+        """Where a pharmacy is; `unknown` if no beginning of its number is listed."""
+        beginnings = (pharmacy[:length] for length in range(len(pharmacy), 0, -1))
+        return next((self.regions[one] for one in beginnings if one in self.regions), "unknown")
+
+
 class AccessPolicy(Model):
     """Who may read what, and what registrations have to show.
 
@@ -167,6 +196,8 @@ class AccessPolicy(Model):
     """Professions that may register a patient's consent as caregiver; None asks none."""
     link_proofs: dict[LinkType, tuple[ProofType, ...]] = Field(default_factory=dict)
     """What proves a link that a caregiver declares; a type that is not named takes any proof."""
+    authorities: tuple[AuthorityMandate, ...] = ()
+    aggregates: AggregatesRule = AggregatesRule()
     reveal_motivations: tuple[ShortText, ...] = (
         "patient_request",
         "drug_related_problem",

@@ -13,6 +13,7 @@ from consumers.api.ports import Dependencies
 from consumers.api.problems import ProblemDocument
 from consumers.api.routes import (
     accesslog,
+    authorities,
     fhir,
     history,
     operations,
@@ -61,6 +62,7 @@ def _include(app: FastAPI) -> None:
         publishers,
         quality,
         fhir,
+        authorities,
         transparency,
         operations,
     ):

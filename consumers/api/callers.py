@@ -64,7 +64,9 @@ def _claim(role: Role) -> ReaderClaim:
     match role:
         case "patient" | "caregiver" | "pharmacist" | "pharmacy":
             return role
-        case "admission_desk" | "insurer" | "privacy_officer" | "auditor" | "operator":
+        case (
+            "admission_desk" | "insurer" | "privacy_officer" | "auditor" | "operator" | "authority"
+        ):
             raise Problem(403, "role-not-allowed")
         case _:
             assert_never(role)

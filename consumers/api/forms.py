@@ -28,6 +28,8 @@ Number = Annotated[str, Field(min_length=1, max_length=32)]
 Cursor = Annotated[str, Field(min_length=1, max_length=2048)]
 Limit = Annotated[int, Field(ge=1, le=500, strict=True)]
 Explanation = Annotated[str, Field(min_length=1, max_length=128)]
+AtcGroup = Annotated[str, Field(pattern=r"^[A-Z]([0-9]{2}([A-Z]([A-Z]([0-9]{2})?)?)?)?$")]
+"""An ATC code, or a group of them: 1, 3, 4, 5 or 7 characters."""
 RegistrationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 
 
@@ -157,6 +159,13 @@ class EvidenceForm(Form):
 
     proof: ProofType
     reference: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+
+
+class ConsumptionForm(Form):
+    """One product, or one group of products by the beginning of an ATC code."""
+
+    cnk: Annotated[str, Field(pattern=r"^[0-9]{7}$")] | None = None
+    atc: AtcGroup | None = None
 
 
 class RevealForm(Form):

@@ -18,6 +18,7 @@ Role = Literal[
     "privacy_officer",
     "auditor",
     "operator",
+    "authority",
 ]
 Binding = Literal["none", "dpop", "mtls", "either"]
 SAFE_TYPES: Final = ("JWT", "at+jwt", "application/at+jwt")

@@ -51,14 +51,18 @@ class Reading:
     parameters: OperationsParameters
     read_at: datetime
     positions: tuple[PositionUsed, ...]
-    places: tuple[RefusalKey, ...]
+    places: tuple[RefusalKey, ...] = ()
     """What is about to be answered, by place."""
+    cells: tuple[tuple[str, ...], ...] = ()
+    """What is about to be answered, where it is figures and has no places."""
 
 
 async def identify(
-    vault: KeyVault, principal: Principal, role: Literal["operator", "auditor"] = "operator"
+    vault: KeyVault,
+    principal: Principal,
+    role: Literal["operator", "auditor", "authority"] = "operator",
 ) -> Operator:
-    """The operator, or the auditor, behind a principal.
+    """The operator, auditor or authority behind a principal.
 
     Raises:
         Problem: 403, another role.
@@ -73,6 +77,12 @@ def digest(places: Iterable[RefusalKey]) -> str:
     """SHA-256 over the sorted (partition, offset, line), each length-prefixed; base64url."""
     sorted_places = sorted((one.partition, one.source_offset, one.line) for one in places)
     parts = [str(part) for place in sorted_places for part in place]
+    return b64encode(hashlib.sha256(lp(*parts)).digest())
+
+
+def digest_of_cells(cells: Iterable[tuple[str, ...]]) -> str:
+    """SHA-256 over the sorted cells, each text length-prefixed; base64url."""
+    parts = [part for cell in sorted(cells) for part in cell]
     return b64encode(hashlib.sha256(lp(*parts)).digest())
 
 
@@ -119,8 +129,8 @@ def build(reading: Reading, ce_id: str, secret: SubjectSecret) -> OperationsRead
         purpose=reading.purpose,
         read_at=reading.read_at,
         positions=reading.positions,
-        rows=len(reading.places),
-        digest=digest(reading.places),
+        rows=len(reading.places) + len(reading.cells),
+        digest=digest_of_cells(reading.cells) if reading.cells else digest(reading.places),
         sealed=seal(keys, ce_id, associated, content.write()),
     )
 

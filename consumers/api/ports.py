@@ -13,6 +13,7 @@ from consumers.api.tokens import PublisherKeys
 from consumers.api.tokens_dev import DevIssuer
 from consumers.audit.prove import Proven
 from projections.access import AccessFacts
+from projections.consumption_queries import Consumed
 from projections.history_statements import Versions
 from projections.positions import Otherwise
 from projections.quality_queries import ReceiptRow
@@ -147,6 +148,12 @@ class Store(Protocol):
         versions: Versions = "current",
     ) -> Sequence[HistoryRow]:
         """A pharmacy's lines, newest first."""
+        ...
+
+    async def consumption(
+        self, *, products: Sequence[str], start: datetime, end: datetime
+    ) -> Sequence[Consumed]:
+        """What was dispensed of products (keyed hashes), per month and pharmacy."""
         ...
 
     async def access_facts(
@@ -289,6 +296,11 @@ class Product(Protocol):
     @property
     def name_nl(self) -> str:
         """Name in Dutch."""
+        ...
+
+    @property
+    def atc(self) -> str:
+        """ATC code."""
         ...
 
     @property

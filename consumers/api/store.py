@@ -5,7 +5,7 @@ from datetime import datetime
 
 from consumers.api.cursors import SortKey
 from consumers.api.pools import Pools, asking
-from projections import quality_queries, quality_refusals, queries
+from projections import consumption_queries, quality_queries, quality_refusals, queries
 from projections.access import AccessFacts
 from projections.history_statements import Asked, HistoryKey, Versions
 from projections.registered import RegistrationRow
@@ -81,6 +81,15 @@ class PostgresStore:
         """The returns that stand of lines."""
         async with self._pools.history_at(as_of) as connection:
             return await queries.returns(connection, subjects, indexes, as_of)
+
+    async def consumption(
+        self, *, products: Sequence[str], start: datetime, end: datetime
+    ) -> list[consumption_queries.Consumed]:
+        """What was dispensed of products, per month and pharmacy."""
+        async with asking(self._pools.lists) as connection:
+            return await consumption_queries.consumption(
+                connection, products=products, start=start, end=end
+            )
 
     async def access_facts(
         self, *, subject: str, at: datetime, as_of: Mapping[int, int] | None = None

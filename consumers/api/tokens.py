@@ -288,7 +288,7 @@ def _principal(claims: _Claims, person: _Person, issuer: TrustedIssuer) -> Princ
             if organisation and role in ("pharmacist", "pharmacy")
             else organisation,
             name=person.name,
-            subject=claims.sub if role in ("operator", "auditor") else None,
+            subject=claims.sub if role in ("operator", "auditor", "authority") else None,
         )
     except InvalidNumber:
         raise Unauthenticated("claims_invalid") from None
@@ -304,5 +304,6 @@ _NEEDS: Final[dict[Role, tuple[str, ...]]] = {
     "privacy_officer": ("niss", "organisation"),
     "auditor": (),
     "operator": (),
+    "authority": ("organisation",),
 }
 """What a token must say of who has the role; `sub` is always there."""

@@ -43,6 +43,7 @@ class Name(StrEnum):
     QUALITY = "quality"
     PRODUCT_RECALL = "product_recall"
     ERASURES = "erasures"
+    CONSUMPTION = "consumption"
 
 
 Named = Annotated[Name, typer.Argument(help="Which projection.")]

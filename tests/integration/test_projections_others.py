@@ -1,17 +1,20 @@
 """Access state, access log and quality on the real broker and database, and their reads."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from infra.settings import Settings
-from projections import quality_queries, queries, recall_queries
+from projections import consumption_queries, quality_queries, queries, recall_queries
 from projections.access import AccessFacts, Exclusion, Link, Mandate
+from projections.consumption_queries import Consumed
 from projections.erasure import erase
 from projections.folds import access_state
 from projections.folds.product_recall import batch_index, product_index
 from projections.shells import (
+    Consumption,
+    History,
     ProductRecall,
     access_log_projection,
     access_state_projection,
@@ -32,8 +35,10 @@ from schemas.receipts import (
     SubmissionRef,
 )
 from tests.integration.projections_world import (
+    END,
     NOON,
     PHARMACY,
+    START,
     Output,
     World,
     guid_of,
@@ -366,3 +371,27 @@ async def test_a_recall_finds_the_lines_that_stand_by_product_and_by_batch(world
     assert (carrier.dguid, carrier.subject) == (guid_of("b"), ANN)
     await erase(world.connection, ANN, 1)
     assert await recall_queries.by_product(world.connection, product_index=product, limit=9) == []
+
+
+async def test_consumption_counts_what_stands_and_forgets_whoever_is_erased(world: World) -> None:
+    facts = world.facts
+    lines = [await facts.registered(name) for name in ("a", "b", "c")]
+    former = Supersedes(version=1, month="2026-03", subject=ANN)
+    await world.publish([*lines, await facts.revoked("c", 2, "ann", former)])
+    async with running(
+        world, History(world.vault, world.topic), Consumption(world.vault, world.topic)
+    ):
+        await world.caught_up("history")
+        await world.caught_up("consumption")
+    product = product_index(await world.vault.root_key("index"), "0000000")
+
+    async def counted() -> list[Consumed]:
+        return await consumption_queries.consumption(
+            world.connection, products=[product], start=START, end=END
+        )
+
+    (march,) = await counted()
+    assert (march.month, march.lines, march.product_index) == (date(2026, 3, 1), 2, product)
+    assert march.units == 2
+    await erase(world.connection, ANN, 1)
+    assert await counted() == []

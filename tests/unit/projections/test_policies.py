@@ -22,7 +22,7 @@ def test_what_ships_with_the_code_holds_until_another_takes_effect() -> None:
     assert policies.at("quality", datetime(2025, 12, 31, tzinfo=UTC)).version == "quality/1"
     assert policies.at("quality", NOW).version == "quality/2"
     assert policies.at("quality", NOW + timedelta(hours=1)).version == "quality/3"
-    assert policies.at("access", NOW + timedelta(hours=1)).version == "access/2"
+    assert policies.at("access", NOW + timedelta(hours=1)).version == "access/3"
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ async def test_a_patient_sees_the_lines_with_pharmacy_product_and_posology(world
     assert line["product"]["cnk"] == CNK
     assert line["product"]["name_fr"] or line["product"]["name_nl"]
     assert line["product"]["pack"]
-    assert body["policy_version"] == "access/2"
+    assert body["policy_version"] == "access/3"
     assert {position["projection"] for position in body["positions"]} == {"access_state", "history"}
     assert body["as_of"] == "2026-03-10T12:00:00Z"
 
@@ -241,7 +241,7 @@ async def test_the_audit_event_lets_decision_and_answer_be_derived_again(world: 
     assert (event.decision, event.basis, event.role) == ("permit", "own_data", "patient")
     assert event.rows == 2
     assert event.digest == lines_digest([(second.dguid, 1), (first.dguid, 1)])
-    assert event.policy_version == "access/2"
+    assert event.policy_version == "access/3"
     assert len(event.positions) == 1 + 4
     assert event.decided_at == NOW
 

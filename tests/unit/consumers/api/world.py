@@ -25,6 +25,7 @@ from consumers.audit.prove import Proven
 from consumers.catalogue import catalogue
 from infra.keys.memory import MemoryVault
 from projections.access import AccessFacts
+from projections.consumption_queries import Consumed
 from projections.folds import access_log
 from projections.folds.access_state import Recorded
 from projections.folds.changes import Upsert
@@ -208,6 +209,7 @@ class FakeStore:
     accesses: list[AccessLogRow] = field(default_factory=list)
     letters: list[ReceiptRow] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    consumed: list[Consumed] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     returning: dict[str, str] = field(default_factory=dict)
     """The `returns_index` of each line that is a return."""
@@ -270,6 +272,13 @@ class FakeStore:
             if r.pharmacy == pharmacy and start <= r.delivered_at < end and _counts(r, versions)
         ]
         return _page(rows, after, limit)
+
+    async def consumption(
+        self, *, products: Sequence[str], start: datetime, end: datetime
+    ) -> list[Consumed]:
+        self.trace.append("consumption")
+        first, last = day_of(start), day_of(end)
+        return [r for r in self.consumed if r.product_index in products and first <= r.month < last]
 
     async def access_facts(
         self, *, subject: str, at: datetime, as_of: Mapping[int, int] | None = None
@@ -509,6 +518,9 @@ class World:
         return self.token(
             "pharmacist", nihdi=PHARMACIST, profession="pharmacist", organisation=OTHER_PHARMACY
         )
+
+    def authority(self, number: str = "0884579424") -> str:
+        return self.token("authority", organisation=number)
 
     def pharmacy(self, number: str = PHARMACY) -> str:
         return self.token("pharmacy", organisation=number)
