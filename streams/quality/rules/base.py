@@ -77,13 +77,7 @@ def lines_of(body: SubmissionBody) -> tuple[SubmittedLine, ...]:
 
 def delivered_at(body: SubmissionBody) -> datetime | None:
     """When the visit took place; a revocation does not say."""
-    match body:
-        case RegisterBody() | CorrectBody():
-            return body.delivered_at
-        case RevokeBody():
-            return None
-        case _:
-            assert_never(body)
+    return None if isinstance(body, RevokeBody) else body.delivered_at
 
 
 def day(text: str) -> date | None:

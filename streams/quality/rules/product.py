@@ -44,9 +44,8 @@ def entry(context: Context, written: str) -> CatalogueEntry | None:
     if context.known is None or code is None:
         return None
     periods = context.known.get(code, ())
-    if len(periods) > 1 and context.day is not None:
-        return as_of(periods, context.day) or periods[-1]
-    return periods[-1] if periods else None
+    found = as_of(periods, context.day) if context.day is not None else None
+    return periods[-1] if found is None and periods else found
 
 
 def is_known(context: Context, written: str) -> bool:
