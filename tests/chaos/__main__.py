@@ -5,10 +5,11 @@ import asyncio
 import random
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from tests.support.chaos import projecting, report
+from tests.support.chaos import projecting, report, sequencing
 from tests.support.chaos.campaign import LONG, SHORT, Scale, run
 from tests.support.chaos.faults import FAULTS
 from tests.support.chaos.ground import Ground, ground
@@ -24,6 +25,9 @@ KEPT: Final = PAGE.with_suffix(".json")
 async def _campaign(where: Ground, fault: str, stage: str, seed: int, scale: Scale) -> Outcome:
     if stage == projecting.STAGE:
         return await projecting.run(fault, ground=where, seed=seed, scale=scale)
+    if stage == sequencing.STAGE:
+        folder = where.settings.data / f"log-{seed}"
+        return await sequencing.run([fault] * scale.runs, where.settings, folder, seed=seed)
     subject: Subject = Dispensing(where) if stage == "quality" else await Counting.new(where)
     return await run(fault, FAULTS[fault], subject, ground=where, seed=seed, scale=scale)
 
@@ -32,9 +36,8 @@ def main() -> int:
     """Runs what is asked for; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="all of the stage by default")
-    parser.add_argument(
-        "--stage", choices=("quality", "small", projecting.STAGE), default="quality"
-    )
+    stages = ("quality", "small", projecting.STAGE, sequencing.STAGE)
+    parser.add_argument("--stage", choices=stages, default="quality")
     parser.add_argument(
         "--campaigns", type=int, default=CAMPAIGNS, help=f"of {LONG.runs} runs each"
     )
@@ -50,7 +53,11 @@ def main() -> int:
     first = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     folder = given.data or Path(tempfile.mkdtemp(prefix="dpp-chaos-"))
     outcomes: list[Outcome] = []
-    known = projecting.FAULTS if given.stage == projecting.STAGE else FAULTS
+    own: dict[str, Collection[str]] = {
+        projecting.STAGE: projecting.FAULTS,
+        sequencing.STAGE: sequencing.FAULTS,
+    }
+    known = own.get(given.stage, FAULTS)
     unknown = [one for one in given.faults if one not in known]
     if unknown:
         parser.error(f"the faults of {given.stage} are: {', '.join(known)}")

@@ -1,6 +1,7 @@
 """The sequencer on a real broker: one dense log, in step with Kafka, that nobody can fork."""
 
 import asyncio
+import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -30,8 +31,10 @@ from streams.notary.leaf import LOGGED
 from streams.notary.sequencer import Sequencer, SequencerStopped
 from streams.notary.witnessing import AddCheckpoint
 from streams.notary.writer import LogWriter
+from tests.support.chaos import sequencing
 
 pytestmark = [pytest.mark.integration]
+SEED = secrets.randbelow(10**6)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
@@ -405,3 +408,15 @@ async def test_a_rewritten_segment_of_kafka_is_noticed(notary: Notary) -> None:
         assert set(found.counts) == {"unreadable"}
         assert {(one.topic, one.partition) for one in found.told} == {place}
     assert (await compared(notary)).holds
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(300)
+async def test_a_sequencer_that_is_killed_frozen_or_out_of_disk_writes_one_history(
+    own_broker: Settings, tmp_path: Path
+) -> None:
+    """The short form; `python -m tests.chaos --stage notary` is the long one."""
+    faults = ["kill -9", "kill -9", "kill -9", "SIGSTOP", "disk full"]
+    outcome = await sequencing.run(faults, own_broker, tmp_path / "log", seed=SEED)
+    assert outcome.violations == (), f"seed {SEED}"
+    assert (outcome.runs, outcome.submissions > 0) == (len(faults), True)

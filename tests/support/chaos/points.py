@@ -20,8 +20,8 @@ ARM: Final = signal.SIGUSR1
 Reached = Callable[[], None]
 
 
-def die_at(point: str, passage: int, *, armed: bool) -> None:
-    """Kills this process when it passes `point` for the `passage`th time, counted from 1.
+def die_at(install: Callable[[Reached], None], passage: int, *, armed: bool) -> None:
+    """Kills this process when it passes a point for the `passage`th time, counted from 1.
 
     Unless it is `armed`, counting begins with the signal `ARM`.
     """
@@ -38,7 +38,7 @@ def die_at(point: str, passage: int, *, armed: bool) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     signal.signal(ARM, arm)
-    {**POINTS, **PROJECTION_POINTS}[point](reached)
+    install(reached)
 
 
 def _after_poll(reached: Reached) -> None:
@@ -49,7 +49,7 @@ def _after_poll(reached: Reached) -> None:
         reached()
         return intact(consumer, *given)
 
-    _replace(BatchConsumer, "_to_batch", to_batch)
+    replace_seam(BatchConsumer, "_to_batch", to_batch)
 
 
 def _after_decide(reached: Reached) -> None:
@@ -60,10 +60,10 @@ def _after_decide(reached: Reached) -> None:
         reached()
         return await intact(writer, *given)
 
-    _replace(PartitionWriter, "write", write)
+    replace_seam(PartitionWriter, "write", write)
 
 
-def _inside(reached: Reached) -> None:
+def inside(reached: Reached) -> None:
     """All outputs are in the broker's log; their transaction is open."""
     intact: Callable[..., Awaitable[None]] = AIOKafkaProducer.commit_transaction
 
@@ -72,7 +72,7 @@ def _inside(reached: Reached) -> None:
         reached()
         await intact(client)
 
-    _replace(AIOKafkaProducer, "commit_transaction", commit_transaction)
+    replace_seam(AIOKafkaProducer, "commit_transaction", commit_transaction)
 
 
 def _after_commit(reached: Reached) -> None:
@@ -84,7 +84,7 @@ def _after_commit(reached: Reached) -> None:
         reached()
         return written
 
-    _replace(PartitionWriter, "write", write)
+    replace_seam(PartitionWriter, "write", write)
 
 
 def _during_restore(reached: Reached) -> None:
@@ -95,7 +95,7 @@ def _during_restore(reached: Reached) -> None:
         reached()
         intact(merge, *given)
 
-    _replace(restore.Merge, "add", add)
+    replace_seam(restore.Merge, "add", add)
 
 
 def _before_commit(reached: Reached) -> None:
@@ -106,7 +106,7 @@ def _before_commit(reached: Reached) -> None:
         reached()
         await intact(*given)
 
-    _replace(store, "_set_aside", set_aside)
+    replace_seam(store, "_set_aside", set_aside)
 
 
 def _after_projected(reached: Reached) -> None:
@@ -117,11 +117,11 @@ def _after_projected(reached: Reached) -> None:
         reached()
         intact(follower, *given)
 
-    _replace(Follower, "_committed", committed)
+    replace_seam(Follower, "_committed", committed)
 
 
-def _replace(owner: Any, name: str, wrapped: object) -> None:
-    # Fails where a seam is gone, instead of never reaching the point.
+def replace_seam(owner: Any, name: str, wrapped: object) -> None:
+    """Puts `wrapped` in the place of a seam; fails where it is gone, instead of never passing."""
     getattr(owner, name)
     setattr(owner, name, wrapped)
 
@@ -129,7 +129,7 @@ def _replace(owner: Any, name: str, wrapped: object) -> None:
 POINTS: Final[dict[str, Callable[[Reached], None]]] = {
     "after poll": _after_poll,
     "after decide": _after_decide,
-    "inside the transaction": _inside,
+    "inside the transaction": inside,
     "after its commit": _after_commit,
     "during restore": _during_restore,
 }

@@ -90,10 +90,10 @@ def main() -> int:
 
     from infra.errors import InfrastructureError  # noqa: PLC0415 - the clock is set first
     from streams.engine.failure import FatalStageError  # noqa: PLC0415 - the clock is set first
-    from tests.support.chaos.points import die_at  # noqa: PLC0415 - the clock is set first
+    from tests.support.chaos.points import POINTS, PROJECTION_POINTS, die_at  # noqa: PLC0415 - the clock is set first
 
     if given.point is not None:
-        die_at(given.point, given.passage, armed=given.armed)
+        die_at({**POINTS, **PROJECTION_POINTS}[given.point], given.passage, armed=given.armed)
     try:
         asyncio.run(_run(given.stage))
     except FatalStageError as error:
