@@ -19,7 +19,6 @@ from streams.notary import leaf, notes, reading, tiles
 from streams.notary.directory import CHECKPOINT, Read
 from streams.notary.leaf import LOGGED
 from streams.notary.notes import Checkpoint, Verifier
-from streams.notary.sequencer import leaf_of
 from streams.notary.tiles import WIDTH
 
 STRETCH: Final = 64
@@ -185,7 +184,7 @@ class _Side:
     async def _fetch(self) -> None:
         for place, records in (await self._kafka.poll(max_records=8_192)).items():
             waiting = self._waiting.setdefault(place, deque())
-            waiting.extend(Kept(one.offset, leaf.encode(leaf_of(one))) for one in records)
+            waiting.extend(Kept(one.offset, leaf.encode(one)) for one in records)
             self._fetched[place] = records[-1].offset + 1
 
     async def _find_damaged(self, goals: Mapping[Partition, int]) -> None:

@@ -24,7 +24,7 @@ from infra.kafka import producer, reader
 from infra.settings import Settings, load_settings
 from streams.notary import leaf, notes, proofs, tiles, tree
 from streams.notary.directory import CHECKPOINT, LogDirectory
-from streams.notary.leaf import LOGGED, Leaf
+from streams.notary.leaf import LOGGED
 from streams.notary.proofs import InclusionProof
 from streams.notary.sequencer import Sequencer
 
@@ -119,8 +119,7 @@ async def _fetch_and_hash(settings: Settings, count: int) -> float:
         while seen < count:
             for records in (await reading.poll(max_records=8_192)).values():
                 for one in records:
-                    place = (one.topic, one.partition, one.offset, one.timestamp_ms)
-                    tree.leaf_hash(leaf.encode(Leaf(*place, one.key, one.headers, one.value)))
+                    tree.leaf_hash(leaf.encode(one))
                 seen += len(records)
     return time.perf_counter() - started
 

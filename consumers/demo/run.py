@@ -90,7 +90,7 @@ async def _read(
         ("the access log", readers.access_log),
         (
             "the transparency log",
-            lambda: transparency(stack.settings, cast.patient.niss, checks),
+            lambda: transparency(stack.settings, stack.api_url, cast.patient.niss, checks),
         ),
         (
             "a person is erased",

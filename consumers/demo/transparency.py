@@ -6,13 +6,17 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+import httpx
+
 from consumers.audit.prove import Proven, at_place, prove
+from consumers.audit.remote import HttpLog
 from consumers.audit.verify import Memory, verify
 from consumers.demo.checks import Checks
 from consumers.stack.office import log_key_path
 from infra.kafka import Partition, partition_for, reader
 from infra.keys.opening import opened_vault
 from infra.settings import Settings
+from schemas.sealing import b64decode
 from schemas.sealing.pseudonym import subject_pseudonym
 from schemas.topics import ACCESS_AUDITED
 from streams.intake.keys import SigningKey
@@ -24,8 +28,12 @@ WAIT_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.2
 
 
-async def transparency(settings: Settings, patient: str, checks: Checks) -> None:
-    """Verifies the log, proves the newest access to a patient, and flips one byte of a copy."""
+async def transparency(settings: Settings, api_url: str, patient: str, checks: Checks) -> None:
+    """Verifies the log, proves the newest access to a patient, and flips one byte of a copy.
+
+    `api_url` is of an API with the development issuer on: over it an auditor verifies once more,
+    and the patient is given a proof.
+    """
     async with opened_vault(settings, maximum=1) as vault:
         subject = subject_pseudonym(await vault.root_key("pseudonym"), patient)
     key = SigningKey.load(log_key_path(settings))
@@ -37,8 +45,46 @@ async def transparency(settings: Settings, patient: str, checks: Checks) -> None
     checks.expect("and it is of this patient", subject.encode(), record.key)
     found = await asyncio.to_thread(verify, LogDirectory(settings.log_folder).read, log, Memory())
     checks.expect("the whole log holds", None, found.fault and found.fault.sentence)
+    async with httpx.AsyncClient(base_url=api_url, timeout=60.0) as api:
+        token = await _token(api, role="auditor")
+        served = await asyncio.to_thread(_verified_over_http, f"{api_url}/log", token, log)
+        checks.expect("it holds over HTTP too, for an auditor", None, served)
+        index = await _given_to_the_patient(api, patient, log)
+        checks.expect("the patient is given a proof that holds", True, index >= 0)
     altered = await asyncio.to_thread(_altered, settings.log_folder, log, proven.index)
     checks.expect("one altered byte is noticed, at its leaf", ("entry", proven.index), altered)
+
+
+async def _token(api: httpx.AsyncClient, **claims: str) -> str:
+    answer = await api.post("/dev/token", json=claims)
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])
+
+
+def _verified_over_http(url: str, token: str, log: Verifier) -> str | None:
+    with HttpLog(url, token) as remote:
+        fault = verify(remote.read, log, Memory()).fault
+    return None if fault is None else fault.sentence
+
+
+async def _given_to_the_patient(api: httpx.AsyncClient, patient: str, log: Verifier) -> int:
+    """The leaf of the newest entry of the patient's access log, by the proof that the API gives."""
+    token = await _token(api, role="patient", niss=patient)
+    headers = {"Authorization": f"Bearer {token}"}
+    listed = await api.post("/v1/me/access-log", json={}, headers=headers)
+    listed.raise_for_status()
+    asked = {"access": listed.json()["accesses"][0]["id"]}
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            answer = await api.post("/v1/me/access-log/proof", json=asked, headers=headers)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+    answer.raise_for_status()
+    found = answer.json()
+    proof, entry = proofs.read(found["proof"].encode()), b64decode(found["leaf"])
+    proofs.check(proof, entry, log)
+    return proof.index
 
 
 async def _newest_access(settings: Settings, subject: str, log: Verifier) -> Proven:

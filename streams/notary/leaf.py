@@ -10,7 +10,8 @@ and one form is of one record. Source: DESIGN sections 4.3 and 9.
 
 import struct
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, Protocol
 
 from schemas import topics
 from streams.notary.tiles import MAX_ENTRY_BYTES
@@ -29,6 +30,7 @@ LOGGED: Final = (
 """The topics whose records become leaves; nothing else does."""
 _ABSENT: Final = 0xFFFFFFFF
 _LENGTH: Final = struct.Struct(">I")
+_pack_length = _LENGTH.pack
 _PLACE: Final = struct.Struct(">IIIQIQ")
 _ABSENT_PART: Final = _LENGTH.pack(_ABSENT)
 _MAGIC_PART: Final = _LENGTH.pack(len(MAGIC)) + MAGIC
@@ -52,21 +54,56 @@ class Leaf:
     value: bytes | None
 
 
-def encode(leaf: Leaf) -> bytes:
-    """The leaf's bytes.
+class Recorded(Protocol):
+    """A record as it is read from Kafka, or a leaf."""
+
+    @property
+    def topic(self) -> str:
+        """Its topic."""
+        ...
+
+    @property
+    def partition(self) -> int:
+        """Its partition."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Its offset there."""
+        ...
+
+    @property
+    def timestamp_ms(self) -> int:
+        """The broker's time in ms since 1970 UTC."""
+        ...
+
+    @property
+    def key(self) -> bytes | None:
+        """Its key."""
+        ...
+
+    @property
+    def headers(self) -> tuple[tuple[str, bytes | None], ...]:
+        """Its headers in order."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """Its value; None is a tombstone."""
+        ...
+
+
+def encode(record: Recorded) -> bytes:
+    """The bytes of the leaf that a record is.
 
     Raises:
         LeafInvalid: they would be more than an entry bundle can hold.
     """
-    pieces = [
-        _MAGIC_PART,
-        _part(leaf.topic.encode()),
-        _PLACE.pack(4, leaf.partition, 8, leaf.offset, 8, leaf.timestamp_ms),
-        _part(leaf.key),
-        _part(leaf.value),
-    ]
-    for name, value in leaf.headers:
-        pieces += (_part(name.encode()), _part(value))
+    place = _PLACE.pack(4, record.partition, 8, record.offset, 8, record.timestamp_ms)
+    pieces = [_MAGIC_PART, _text_part(record.topic), place, _part(record.key), _part(record.value)]
+    for name, value in record.headers:
+        pieces.append(_text_part(name))
+        pieces.append(_part(value))
     data = b"".join(pieces)
     if len(data) > MAX_ENTRY_BYTES:
         raise LeafInvalid(f"a leaf has at most {MAX_ENTRY_BYTES} bytes, this one {len(data)}")
@@ -104,7 +141,13 @@ def _place(parts: list[bytes | None]) -> tuple[str, int, int]:
 
 
 def _part(part: bytes | None) -> bytes:
-    return _ABSENT_PART if part is None else _LENGTH.pack(len(part)) + part
+    return _ABSENT_PART if part is None else _pack_length(len(part)) + part
+
+
+@lru_cache(1024)
+def _text_part(text: str) -> bytes:
+    """A topic's or header's name: there are few, and each stands in many leaves."""
+    return _part(text.encode())
 
 
 def _parts(data: bytes) -> list[bytes | None]:

@@ -13,8 +13,9 @@ without its file (its tiles are durable, so the file is written at the next star
 import asyncio
 import fcntl
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,10 +35,11 @@ from infra.kafka import (
 )
 from infra.settings import Settings
 from schemas.topics import LOG_CHECKPOINTS
+from streams.engine.memory import rarely_collected
 from streams.notary import leaf, metrics, notes, positions
 from streams.notary.cosigning import Cosigners, Witness
 from streams.notary.directory import CHECKPOINT, LogDirectory
-from streams.notary.leaf import LOGGED, Leaf
+from streams.notary.leaf import LOGGED
 from streams.notary.notes import Checkpoint, Note, NoteInvalid
 from streams.notary.positions import NextOffsets
 from streams.notary.writer import LogWriter
@@ -114,8 +116,11 @@ class Sequencer:
             stack.enter_context(_locked(self._state / "lock"))
             opened = await self._open(stack)
             self.health.size = opened.writer.size
+            arriving = _Arriving(opened.reading)
+            stack.push_async_callback(arriving.stop)
+            stack.enter_context(rarely_collected())
             while not stop.is_set():
-                records = await _gathered(opened.reading)
+                records = await arriving.next()
                 if records:
                     await self._commit(opened, records)
                 else:
@@ -185,7 +190,7 @@ class Sequencer:
 
     async def _commit(self, opened: _Opened, records: Sequence[Record]) -> None:
         """Leaves durable and checked, then the checkpoint decided, then published."""
-        entries = [leaf.encode(leaf_of(record)) for record in records]
+        entries = [leaf.encode(record) for record in records]
         with metrics.PHASE_SECONDS.labels("append").time():
             await asyncio.to_thread(opened.writer.append, entries)
         signed = self._signed(opened.writer)
@@ -226,8 +231,8 @@ class Sequencer:
         metrics.SIZE.set(size)
         metrics.CHECKPOINT_TIME.set(now)
         metrics.BATCH_LEAVES.observe(len(records))
-        for topic in LOGGED:
-            metrics.LEAVES.labels(topic).inc(sum(record.topic == topic for record in records))
+        for topic, count in Counter(record.topic for record in records).items():
+            metrics.LEAVES.labels(topic).inc(count)
         _log.debug("checkpoint published", size=size, leaves=len(records))
 
 
@@ -253,6 +258,28 @@ def _locked(file: Path) -> Iterator[None]:
         yield
 
 
+class _Arriving:
+    """Batches of records; the next is fetched while the last is on its way to disk and broker."""
+
+    def __init__(self, reading: PartitionReader) -> None:
+        self._reading = reading
+        self._fetching: asyncio.Task[list[Record]] | None = None
+
+    async def next(self) -> list[Record]:
+        """The next batch, empty if nothing came for a while."""
+        fetching = self._fetching or asyncio.create_task(_gathered(self._reading))
+        records = await fetching
+        self._fetching = asyncio.create_task(_gathered(self._reading))
+        return records
+
+    async def stop(self) -> None:
+        """Gives up what was fetched ahead: nobody has seen it, so it is fetched again."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            with suppress(asyncio.CancelledError, InfrastructureError):
+                await self._fetching
+
+
 async def _gathered(reading: PartitionReader) -> list[Record]:
     """What has arrived: the first records as soon as they come, more only while they wait."""
     found: list[Record] = []
@@ -265,16 +292,3 @@ async def _gathered(reading: PartitionReader) -> list[Record]:
         found += new
         wait = 0.0
     return found
-
-
-def leaf_of(record: Record) -> Leaf:
-    """The leaf that a record becomes."""
-    return Leaf(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp_ms=record.timestamp_ms,
-        key=record.key,
-        headers=record.headers,
-        value=record.value,
-    )
