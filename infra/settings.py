@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     """Where clients reach the API (scheme, host, prefix); by default where it listens."""
     api_position_seconds: float = Field(default=5.0, gt=0, le=60)
     """How long a read waits until what was acknowledged before it is applied; then it is a 503."""
-    api_pool: int = Field(default=10, ge=1, le=200)
+    api_pool: int = Field(default=8, ge=1, le=200)
     api_pool_seconds: float = Field(default=2.0, gt=0, le=60)
     """Connections of each of the API's three pools, and how long a read waits for one of them."""
     api_access_query_seconds: float = Field(default=2.0, gt=0, le=60)

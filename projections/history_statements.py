@@ -70,10 +70,12 @@ _WITHDRAWN: Final = sql.SQL(
 )
 """A revocation seals nothing that a reader asks for: it shows what it withdrew."""
 _WITH_WITHDRAWN: Final = sql.SQL(
-    " LEFT JOIN history_v1.dispensation AS w ON d.status = 'revoked'"
-    " AND w.delivered_month = d.delivered_month AND w.pharmacy = d.pharmacy"
-    " AND w.dguid = d.dguid AND w.version = d.version - 1"
+    " LEFT JOIN LATERAL (SELECT event_type, ce_id, generation, period, sealed, version"
+    " FROM history_v1.dispensation AS o WHERE d.status = 'revoked'"
+    " AND o.delivered_month = d.delivered_month AND o.pharmacy = d.pharmacy"
+    " AND o.dguid = d.dguid AND o.version = d.version - 1 LIMIT 1) AS w ON true"
 )
+"""Looked up for revocations alone; a plain join would look for one behind every row."""
 _PAGE: Final = sql.SQL(
     _COLUMNS + "{joined} WHERE {who} AND d.delivered_month >= %(first)s"
     " AND d.delivered_month <= %(last)s AND d.delivered_at >= %(start)s"

@@ -63,12 +63,12 @@ async def history(connection: Connection, person: Sequence[str], asked: Asked) -
 
     `person` are the subjects of one person: more than one after a merge of numbers.
     """
-    return await _rows(connection, history_statements.of_person(person, asked))
+    return await read(connection, history_statements.of_person(person, asked))
 
 
 async def own_lines(connection: Connection, pharmacy: str, asked: Asked) -> list[HistoryRow]:
     """A page of the lines that a pharmacy delivered, in the order of `history`."""
-    return await _rows(connection, history_statements.of_pharmacy(pharmacy, asked))
+    return await read(connection, history_statements.of_pharmacy(pharmacy, asked))
 
 
 async def returns(
@@ -78,11 +78,13 @@ async def returns(
     as_of: Cut | None = None,
 ) -> list[HistoryRow]:
     """The returns that stand of the lines with these `folds.history.returns_index`, unordered."""
-    return await _rows(connection, history_statements.of_returns(subjects, indexes, as_of))
+    return await read(connection, history_statements.of_returns(subjects, indexes, as_of))
 
 
-async def _rows(connection: Connection, statement: Statement) -> list[HistoryRow]:
-    async with connection.cursor(row_factory=kwargs_row(_history_row)) as cursor:
+async def read(connection: Connection, statement: Statement) -> list[HistoryRow]:
+    """Runs a statement of the history."""
+    # Binary, so that sealed bodies are neither written nor read as text.
+    async with connection.cursor(row_factory=kwargs_row(_history_row), binary=True) as cursor:
         await cursor.execute(statement.query, statement.values)
         return await cursor.fetchall()
 

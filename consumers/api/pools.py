@@ -109,24 +109,26 @@ async def opened_pools(settings: Settings) -> AsyncIterator[Pools]:
     Raises:
         DatabaseUnavailable: a server does not answer.
     """
-    histories = settings.api_history_query_seconds
+    histories, ready = settings.api_history_query_seconds, settings.api_pool
     async with (
-        _pool(settings, settings.dsn, settings.api_access_query_seconds) as access,
-        _pool(settings, settings.dsn, histories) as primary,
-        _pool(settings, settings.dsn, settings.api_list_query_seconds) as lists,
+        _pool(settings, settings.dsn, settings.api_access_query_seconds, ready) as access,
+        _pool(settings, settings.dsn, histories, ready) as primary,
+        _pool(settings, settings.dsn, settings.api_list_query_seconds, 1) as lists,
     ):
         if settings.history_dsn is None:
             yield Pools(access, primary, lists)
             return
         dsn = settings.history_dsn.get_secret_value()
-        async with _pool(settings, dsn, histories) as replica:
+        async with _pool(settings, dsn, histories, ready) as replica:
             yield Pools(access, primary, lists, replica)
 
 
-def _pool(settings: Settings, dsn: str, seconds: float) -> AbstractAsyncContextManager[Pool]:
+def _pool(
+    settings: Settings, dsn: str, seconds: float, minimum: int
+) -> AbstractAsyncContextManager[Pool]:
     return pool(
         dsn,
-        minimum=settings.api_pool,
+        minimum=minimum,
         maximum=settings.api_pool,
         autocommit=True,
         statement_ms=round(seconds * _MS),

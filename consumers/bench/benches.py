@@ -34,6 +34,8 @@ class Run:
     rounds: int
     progress: Progress
     folder: Path
+    rows: int | None = None
+    """How large to make what is measured, where the benchmark lets one choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Bench:
     summary: str
     rounds: int
     module: str
+    rows: int | None = None
+    """Rows by default, where they can be chosen."""
 
 
 BENCHES: Final = (
@@ -78,6 +82,13 @@ BENCHES: Final = (
         module="consumers.bench.projecting.measure",
     ),
     Bench(
+        "history",
+        "100 lines of a history out of a million and more, against simpler tables and paging",
+        rounds=5,
+        module="consumers.bench.history.measure",
+        rows=1_000_000,
+    ),
+    Bench(
         "api",
         "50 doctors at one API process over a million lines, while 500 facts a second come in",
         rounds=3,
@@ -92,8 +103,8 @@ BENCHES: Final = (
 )
 
 
-def run_bench(bench: Bench, rounds: int, progress: Progress) -> Result:
-    """Runs a benchmark for so many rounds.
+def run_bench(bench: Bench, rounds: int, progress: Progress, rows: int | None = None) -> Result:
+    """Runs a benchmark for so many rounds, over so many rows where that can be chosen.
 
     Raises:
         InfrastructureError: a server, or a rival that it is measured against, is missing.
@@ -101,7 +112,7 @@ def run_bench(bench: Bench, rounds: int, progress: Progress) -> Result:
     measure: Callable[[Run], Findings] = import_module(bench.module).measure
     commit = current_commit()
     with tempfile.TemporaryDirectory(prefix=f"dpp-bench-{bench.name}-") as folder:
-        findings = measure(Run(rounds, progress, Path(folder)))
+        findings = measure(Run(rounds, progress, Path(folder), rows))
     return findings.result(bench.name, commit, machine(), rounds)
 
 

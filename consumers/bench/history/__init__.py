@@ -1,0 +1,1 @@
+"""The benchmark of reading the history, and the plans by which PostgreSQL reads it."""
