@@ -48,6 +48,10 @@ async def _killed_at(point: str, campaign: UnderLoad) -> float:
 async def kill_restoring(campaign: Campaign) -> None:
     """A worker that restores from nothing kills itself meanwhile; the next one takes over."""
     await _loaded(campaign, 1)
+    # A restore that reads less than this would not get to the point where it dies.
+    while sum(campaign.load.marks.values()) < max(PASSAGES):  # noqa: ASYNC110 - others write
+        await asyncio.sleep(0.02)
+    await campaign.progress.until(dict(campaign.load.marks), 120.0)
     for _ in range(campaign.scale.runs):
         await campaign.calm()
         while not (doomed := await _emptied(campaign)).killed:
