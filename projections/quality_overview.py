@@ -85,6 +85,15 @@ class GapTotals:
     former_numbers: int
 
 
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """All of it about one pharmacy, or about everybody, of whom nobody was last `heard`."""
+
+    overview: Overview
+    gaps: GapTotals
+    heard: Heard | None = None
+
+
 _PERIOD: Final = "appended_at >= %(start)s AND appended_at < %(end)s"
 _PHARMACY: Final = "pharmacy = %(pharmacy)s"
 
@@ -240,3 +249,15 @@ async def heard(connection: Connection, pharmacies: Collection[str]) -> dict[str
         (list(pharmacies),),
     )
     return {number: Heard(seen, last) async for number, seen, last in cursor}
+
+
+async def quality(
+    connection: Connection, *, start: datetime, end: datetime, pharmacy: str | None = None
+) -> Quality:
+    """One pharmacy in a period, or everybody."""
+    found = await heard(connection, [pharmacy]) if pharmacy is not None else {}
+    return Quality(
+        overview=await overview(connection, start=start, end=end, pharmacy=pharmacy),
+        gaps=await gap_totals(connection, pharmacy=pharmacy),
+        heard=found.get(pharmacy) if pharmacy is not None else None,
+    )

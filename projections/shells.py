@@ -18,6 +18,7 @@ from projections.folds import (
     history,
     product_recall,
     quality,
+    recall,
 )
 from projections.folds.changes import Change
 from projections.history_store import TABLE, HistoryWriter
@@ -26,6 +27,7 @@ from projections.opening import open_facts
 from projections.rows import RowWriter
 from schemas import topics
 from schemas.keyvault import KeyVault, Shredded
+from schemas.recall import RECALL_EVENTS
 from schemas.subject import SUBJECT_FACTS
 
 
@@ -194,6 +196,18 @@ def quality_projection(topic: str = topics.DISPENSATION_RECEIPTS.name) -> Plain:
     )
 
 
+def recall_projection(topic: str = topics.RECALL_NOTICES.name) -> Plain:
+    """What authorities recall, and which pharmacies acknowledged it."""
+    return Plain(
+        name="recall",
+        topic=topic,
+        schema=recall.SCHEMA,
+        primary_keys=recall.PRIMARY_KEYS,
+        changes=lambda event: recall.fold(read(event, RECALL_EVENTS), event.recorded),
+        from_stage=False,
+    )
+
+
 class _Sealed:
     """A projection that folds record facts with what they seal."""
 
@@ -279,4 +293,5 @@ def registered(vault: KeyVault) -> tuple[Projection, ...]:
         ProductRecall(vault),
         erasures_projection(),
         Consumption(vault),
+        recall_projection(),
     )

@@ -7,7 +7,7 @@ not bear needs a new major version in the type's name.
 
 from typing import Final
 
-from schemas import audit, dispensation, policy, publisher, receipts, subject, topics
+from schemas import audit, dispensation, policy, publisher, recall, receipts, subject, topics
 from schemas.model import Model
 
 _BY_TOPIC: Final[dict[str, dict[str, type[Model]]]] = {
@@ -25,6 +25,7 @@ _BY_TOPIC: Final[dict[str, dict[str, type[Model]]]] = {
     topics.PUBLISHER_REGISTERED.name: {**publisher.PUBLISHER_FACTS},
     topics.PUBLISHER_SESSIONS.name: {publisher.SESSION_OPENED: publisher.SessionOpened},
     topics.POLICY_REGISTERED.name: {policy.POLICY_REGISTERED: policy.PolicyVersion},
+    topics.RECALL_NOTICES.name: {**recall.RECALL_EVENTS},
     topics.ACCESS_AUDITED.name: {
         audit.ACCESS_DECIDED: audit.AccessDecided,
         audit.PHARMACY_REVEALED: audit.PharmacyRevealed,

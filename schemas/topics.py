@@ -112,6 +112,12 @@ POLICY_REGISTERED: Final = Topic(
     "versions of rules data, limits, product filter, access policy, with validity",
     FOREVER,
 )
+RECALL_NOTICES: Final = Topic(
+    "dpp.recall.notices",
+    "recall id",
+    "recalls of products: opened and closed by an authority, acknowledged by pharmacies",
+    FOREVER,
+)
 LOG_CHECKPOINTS: Final = Topic("dpp.log.checkpoints", "log origin", "signed checkpoints", FOREVER)
 
 ALL_TOPICS: Final = (
@@ -127,5 +133,6 @@ ALL_TOPICS: Final = (
     SUBJECT_NOTICES,
     ACCESS_AUDITED,
     POLICY_REGISTERED,
+    RECALL_NOTICES,
     LOG_CHECKPOINTS,
 )

@@ -19,6 +19,7 @@ from consumers.api.routes import (
     operations,
     publishers,
     quality,
+    recalls,
     registrations,
     transparency,
 )
@@ -63,6 +64,7 @@ def _include(app: FastAPI) -> None:
         quality,
         fhir,
         authorities,
+        recalls,
         transparency,
         operations,
     ):

@@ -6,8 +6,8 @@ covers the lines answered, so that decision and answer can be derived again.
 
 import asyncio
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from consumers.api import metrics
@@ -54,6 +54,22 @@ class Decision:
     rows: int = 0
     event_type: str = ACCESS_DECIDED
     """`PHARMACY_REVEALED` for the one that has an event of its own."""
+
+
+def per_subject(
+    whole: Decision, lines: Mapping[tuple[str, int], Sequence[tuple[str, int]]]
+) -> list[Decision]:
+    """A decision once for each (subject, generation) whose lines (dguid, version) are shown."""
+    return [
+        replace(
+            whole,
+            subject=subject,
+            generation=generation,
+            lines=tuple(shown),
+            rows=len(shown),
+        )
+        for (subject, generation), shown in lines.items()
+    ]
 
 
 async def record(deps: Dependencies, decisions: Sequence[Decision]) -> None:

@@ -132,6 +132,19 @@ class AccessProofForm(Form):
     """Its `id`."""
 
 
+class OwnQualityForm(Form):
+    """A period; the last week if none is given."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class QualityForm(OwnQualityForm):
+    """The same of all pharmacies or of one."""
+
+    pharmacy: Number | None = None
+
+
 class OwnRefusalsForm(PageForm):
     """Refused lines of a period (the last week if none is given), all or of one code."""
 
@@ -159,6 +172,30 @@ class EvidenceForm(Form):
 
     proof: ProofType
     reference: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+
+
+class OpenRecallForm(Form):
+    """A product, or one batch of it, delivered in a period, and why it is recalled."""
+
+    cnk: Annotated[str, Field(pattern=r"^[0-9]{7}$")]
+    batch: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    delivered_from: Moment | None = None
+    delivered_until: Moment | None = None
+    reference: Annotated[str, Field(min_length=1, max_length=128)]
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class RecallForm(Form):
+    """One recall."""
+
+    recall: RegistrationId
+
+
+class RecallLinesForm(RecallForm):
+    """One's own lines of a recall, behind a DGUID."""
+
+    after: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    limit: Limit | None = None
 
 
 class ConsumptionForm(Form):

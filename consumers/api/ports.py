@@ -15,7 +15,9 @@ from consumers.audit.prove import Proven
 from projections.access import AccessFacts
 from projections.consumption_queries import Consumed
 from projections.history_statements import Versions
+from projections.notice_queries import Concern, ConcernedLine, ConcernedPharmacy, Notice
 from projections.positions import Otherwise
+from projections.quality_overview import Quality
 from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
 from projections.queries import AccessLogRow, HistoryRow
@@ -148,6 +150,33 @@ class Store(Protocol):
         versions: Versions = "current",
     ) -> Sequence[HistoryRow]:
         """A pharmacy's lines, newest first."""
+        ...
+
+    async def quality(self, *, pharmacy: str | None, start: datetime, end: datetime) -> Quality:
+        """How a pharmacy, or everybody, did in a period."""
+        ...
+
+    async def recalls(
+        self,
+        *,
+        limit: int,
+        recall: str | None = None,
+        authority: str | None = None,
+        open_only: bool = False,
+    ) -> Sequence[Notice]:
+        """Recalls, the newest first."""
+        ...
+
+    async def recall_lines(
+        self, concern: Concern, *, pharmacy: str, limit: int, after: str
+    ) -> Sequence[ConcernedLine]:
+        """One pharmacy's lines that a recall concerns, by DGUID."""
+        ...
+
+    async def recall_pharmacies(
+        self, concern: Concern, *, recall: str, pharmacy: str | None
+    ) -> Sequence[ConcernedPharmacy]:
+        """The pharmacies that a recall concerns, or one of them."""
         ...
 
     async def consumption(

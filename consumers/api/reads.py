@@ -30,6 +30,7 @@ from projections.access import (
     decide,
     decide_own_lines,
 )
+from projections.explaining import is_barred
 from projections.history_statements import Versions
 from projections.netting import LineId
 from projections.queries import HistoryRow
@@ -336,22 +337,7 @@ def _per_subject(whole: Decision, opened: Opened) -> list[Decision]:
     by_subject: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for row, _ in opened.lines:
         by_subject.setdefault((row.subject, row.generation), []).append((row.dguid, row.version))
-    return [
-        Decision(
-            caller=whole.caller,
-            purpose=whole.purpose,
-            outcome=whole.outcome,
-            parameters=whole.parameters,
-            policy_version=whole.policy_version,
-            decided_at=whole.decided_at,
-            positions=whole.positions,
-            subject=subject,
-            generation=generation,
-            lines=tuple(lines),
-            rows=len(lines),
-        )
-        for (subject, generation), lines in by_subject.items()
-    ]
+    return audit.per_subject(whole, by_subject)
 
 
 async def answer_history(
@@ -367,8 +353,15 @@ async def answer_history(
     with step("audit"):
         await audit.record(deps, [read.decision])
     if read.answer is None:
-        raise Problem(403, "access-refused")
+        raise refused(deps, caller)
     return read.answer
+
+
+def refused(deps: Dependencies, caller: Caller) -> Problem:
+    """The refusal of a read about a patient; it says no more than would be so of every patient."""
+    _, policy = access_policy(deps, deps.clock())
+    barred = is_barred(caller.reader, policy)
+    return Problem(403, "profession-not-allowed" if barred else "access-refused")
 
 
 def _parameters(page: Page, outcome: Permit | Deny) -> RequestParameters:

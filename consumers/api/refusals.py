@@ -20,7 +20,7 @@ from consumers.api.tokens import Principal
 from consumers.quality.masking import mask
 from projections.quality_refusals import Filter, Refusal, RefusalKey
 from schemas.audit import OperationsParameters, PositionUsed, Window
-from schemas.identifiers import pharmacy as pharmacy_number
+from schemas.identifiers import pharmacy
 from schemas.receipts import FaultClass, Issue
 from schemas.sealing.pseudonym import party_pseudonym
 from schemas.topics import DISPENSATION_RECEIPTS
@@ -108,8 +108,8 @@ async def search(
         Problem: 400 wrong cursor, number or period; 503 the record of it could not be written.
     """
     now = deps.clock()
-    positions = _positions(deps)
-    page = await _page(deps, operator.pseudonym, form, _pharmacy(form.pharmacy), now)
+    positions = receipt_positions(deps)
+    page = await _page(deps, operator.pseudonym, form, pharmacy_number(form.pharmacy), now)
     wanted = page.wanted
     reading = Reading(
         operator=operator,
@@ -191,7 +191,8 @@ def _key(after: SortKey) -> RefusalKey:
     return RefusalKey(after.at, int(partition), int(offset), after.number)
 
 
-def _positions(deps: Dependencies) -> tuple[PositionUsed, ...]:
+def receipt_positions(deps: Dependencies) -> tuple[PositionUsed, ...]:
+    """How far the receipts are projected."""
     topic = DISPENSATION_RECEIPTS.name
     return tuple(
         PositionUsed(
@@ -204,9 +205,14 @@ def _positions(deps: Dependencies) -> tuple[PositionUsed, ...]:
     )
 
 
-def _pharmacy(number: str | None) -> str | None:
+def pharmacy_number(number: str | None) -> str | None:
+    """The number of a pharmacy that is asked about, if one is.
+
+    Raises:
+        Problem: 400, it is none.
+    """
     try:
-        return None if number is None else pharmacy_number.validate(number)
+        return None if number is None else pharmacy.validate(number)
     except InvalidNumber:
         fault = FieldIssue(path="/pharmacy", code="pharmacy")
         raise Problem(400, "malformed-identifier", [fault]) from None

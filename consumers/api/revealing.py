@@ -15,7 +15,7 @@ from consumers.api.callers import Caller, patient_of
 from consumers.api.forms import RevealForm
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
-from consumers.api.reads import Narrow, Page, access_policy, read_history, settle, step
+from consumers.api.reads import Narrow, Page, access_policy, read_history, refused, settle, step
 from projections.revealing import decide_reveal
 from schemas.audit import PHARMACY_REVEALED, PositionUsed
 from schemas.identifiers import guid
@@ -60,7 +60,7 @@ async def answer(deps: Dependencies, caller: Caller, form: RevealForm) -> Reveal
     with step("audit"):
         await audit.record(deps, [decision])
     if read.answer is None:
-        raise Problem(403, "access-refused")
+        raise refused(deps, caller)
     if not read.answer.lines:
         raise Problem(404, "not-found")
     line = read.answer.lines[0]

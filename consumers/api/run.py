@@ -283,6 +283,7 @@ async def _log_of(writer: Producer, broker: PartitionReader) -> KafkaLog:
         topics.DISPENSATION_RECORDED,
         topics.DISPENSATION_SUBMITTED,
         topics.PUBLISHER_SESSIONS,
+        topics.RECALL_NOTICES,
         topics.SUBJECT_REGISTERED,
         topics.SUBJECT_SUBMITTED,
     )

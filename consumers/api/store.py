@@ -5,7 +5,14 @@ from datetime import datetime
 
 from consumers.api.cursors import SortKey
 from consumers.api.pools import Pools, asking
-from projections import consumption_queries, quality_queries, quality_refusals, queries
+from projections import (
+    consumption_queries,
+    notice_queries,
+    quality_overview,
+    quality_queries,
+    quality_refusals,
+    queries,
+)
 from projections.access import AccessFacts
 from projections.history_statements import Asked, HistoryKey, Versions
 from projections.registered import RegistrationRow
@@ -81,6 +88,47 @@ class PostgresStore:
         """The returns that stand of lines."""
         async with self._pools.history_at(as_of) as connection:
             return await queries.returns(connection, subjects, indexes, as_of)
+
+    async def quality(
+        self, *, pharmacy: str | None, start: datetime, end: datetime
+    ) -> quality_overview.Quality:
+        """How a pharmacy, or everybody, did in a period."""
+        async with asking(self._pools.lists) as connection:
+            return await quality_overview.quality(
+                connection, start=start, end=end, pharmacy=pharmacy
+            )
+
+    async def recalls(
+        self,
+        *,
+        limit: int,
+        recall: str | None = None,
+        authority: str | None = None,
+        open_only: bool = False,
+    ) -> list[notice_queries.Notice]:
+        """Recalls, the newest first."""
+        async with asking(self._pools.lists) as connection:
+            return await notice_queries.notices(
+                connection, limit=limit, recall=recall, authority=authority, open_only=open_only
+            )
+
+    async def recall_lines(
+        self, concern: notice_queries.Concern, *, pharmacy: str, limit: int, after: str
+    ) -> list[notice_queries.ConcernedLine]:
+        """One pharmacy's lines that a recall concerns, by DGUID."""
+        async with asking(self._pools.lists) as connection:
+            return await notice_queries.lines(
+                connection, concern, pharmacy=pharmacy, limit=limit, after=after
+            )
+
+    async def recall_pharmacies(
+        self, concern: notice_queries.Concern, *, recall: str, pharmacy: str | None
+    ) -> list[notice_queries.ConcernedPharmacy]:
+        """The pharmacies that a recall concerns, or one of them."""
+        async with asking(self._pools.lists) as connection:
+            return await notice_queries.pharmacies(
+                connection, concern, recall=recall, pharmacy=pharmacy
+            )
 
     async def consumption(
         self, *, products: Sequence[str], start: datetime, end: datetime

@@ -44,6 +44,7 @@ class Name(StrEnum):
     PRODUCT_RECALL = "product_recall"
     ERASURES = "erasures"
     CONSUMPTION = "consumption"
+    RECALL = "recall"
 
 
 Named = Annotated[Name, typer.Argument(help="Which projection.")]

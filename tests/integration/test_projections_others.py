@@ -5,13 +5,23 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from infra.postgres import connect
 from infra.settings import Settings
-from projections import consumption_queries, quality_queries, queries, recall_queries
+from projections import (
+    consumption_queries,
+    notice_queries,
+    quality_queries,
+    queries,
+    recall_queries,
+)
 from projections.access import AccessFacts, Exclusion, Link, Mandate
 from projections.consumption_queries import Consumed
 from projections.erasure import erase
-from projections.folds import access_state
+from projections.folds import access_state, recall
+from projections.folds.access_state import Recorded
 from projections.folds.product_recall import batch_index, product_index
+from projections.notice_queries import Concern, ConcernedPharmacy
+from projections.rows import RowWriter
 from projections.shells import (
     Consumption,
     History,
@@ -20,9 +30,11 @@ from projections.shells import (
     access_state_projection,
     quality_projection,
 )
+from projections.store import use_schema
 from schemas import subject
 from schemas.audit import ACCESS_DECIDED, AccessDecided
 from schemas.dispensation import Supersedes
+from schemas.recall import RecallAcknowledged, RecallClosed, RecallEvent, RecallOpened
 from schemas.receipts import (
     GAP_CLOSED,
     GAP_NOTICED,
@@ -395,3 +407,63 @@ async def test_consumption_counts_what_stands_and_forgets_whoever_is_erased(worl
     assert march.units == 2
     await erase(world.connection, ANN, 1)
     assert await counted() == []
+
+
+async def test_a_recall_tells_pharmacies_lines_and_who_acknowledged(world: World) -> None:
+    facts = world.facts
+    known = [await facts.registered("a", batch="lot a"), await facts.registered("b", batch="lot b")]
+    await world.publish([*known, await facts.registered("c")])
+    async with running(world, ProductRecall(world.vault, world.topic)):
+        await world.caught_up("product_recall")
+    key, database = await world.vault.root_key("index"), world.connection
+    product = product_index(key, "0000000")
+    await _recalls(world)
+    (notice,) = await notice_queries.notices(database, limit=9, open_only=True)
+    assert (notice.recall, notice.cnk, notice.closed_at) == ("recall-0001", "0041020", None)
+    assert await notice_queries.notices(database, limit=9, authority="0206653946") == []
+    concern = Concern(product, batch_index(key, "0000000", "LOTA"), start=START, end=END)
+    lines = await notice_queries.lines(database, concern, pharmacy=PHARMACY, limit=9)
+    assert {(one.dguid, one.certain) for one in lines} == {
+        (guid_of("a"), True),
+        (guid_of("c"), False),
+    }
+    (behind,) = await notice_queries.lines(
+        database, concern, pharmacy=PHARMACY, limit=9, after=lines[0].dguid
+    )
+    assert behind == lines[1]
+    assert await notice_queries.pharmacies(database, concern, recall="recall-0001") == [
+        ConcernedPharmacy(PHARMACY, 2, 1, 2)
+    ]
+    everything = Concern(product)
+    assert await notice_queries.pharmacies(database, everything, recall="another-one") == [
+        ConcernedPharmacy(PHARMACY, 3, 0, None)
+    ]
+    none = Concern(product, start=END)
+    assert await notice_queries.pharmacies(database, none, recall="recall-0001") == []
+
+
+async def _recalls(world: World) -> None:
+    """Two recalls, of which one is closed; the pharmacy acknowledged two lines of the other."""
+    act = {"at": NOON, "token_issuer": "i", "token_id": "t"}
+    about = {"authority": "0884579424", "cnk": "0041020", "reference": "R", "reason": "why"}
+    events: list[RecallEvent] = [
+        RecallOpened.model_validate({**act, **about, "recall": "recall-0001"}),
+        RecallOpened.model_validate({**act, **about, "recall": "recall-0002"}),
+        RecallAcknowledged.model_validate(
+            {**act, "recall": "recall-0001", "pharmacy": PHARMACY, "lines": 2}
+        ),
+        RecallClosed.model_validate(
+            {**act, "recall": "recall-0002", "authority": about["authority"]}
+        ),
+    ]
+    changes = [
+        change
+        for number, event in enumerate(events)
+        for change in recall.fold(event, Recorded(0, number, NOON, "id"))
+    ]
+    async with connect(world.settings.dsn, autocommit=True) as writing:
+        await use_schema(writing, recall.SCHEMA)
+        writer = RowWriter(writing, recall.PRIMARY_KEYS)
+        for change in changes:
+            async with writing.transaction():
+                await writer.write([change])

@@ -254,4 +254,4 @@ async def test_no_broker_is_one_sentence_with_its_address(
 
 def test_all_topics_are_declared_once() -> None:
     names = [one.name for one in ALL_TOPICS]
-    assert len(set(names)) == len(names) == 13
+    assert len(set(names)) == len(names) == 14

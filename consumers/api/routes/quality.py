@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from consumers.api import refusals
+from consumers.api import quality, refusals
 from consumers.api.answers import REFUSALS, as_json
-from consumers.api.forms import OwnRefusalsForm, RefusalsForm
+from consumers.api.forms import OwnQualityForm, OwnRefusalsForm, QualityForm, RefusalsForm
 from consumers.api.operators import identify
 from consumers.api.security import Authenticated, Deps, SecuredRoute, bearer
 
@@ -28,3 +28,16 @@ async def refused(deps: Deps, principal: Authenticated, form: RefusalsForm) -> R
 async def own_refused(deps: Deps, principal: Authenticated, form: OwnRefusalsForm) -> Response:
     """The pharmacy's own refused lines, newest first, with everything that its receipts say."""
     return as_json(await refusals.search_own(deps, principal, form))
+
+
+@router.post("/quality/overview", response_model=quality.QualityAnswer)
+async def overview(deps: Deps, principal: Authenticated, form: QualityForm) -> Response:
+    """How pharmacies do, one or all: outcomes, findings by code, missing numbers; for operators."""
+    operator = await identify(deps.vault, principal)
+    return as_json(await quality.overview(deps, operator, form))
+
+
+@router.post("/receipts/overview", response_model=quality.QualityAnswer)
+async def own_overview(deps: Deps, principal: Authenticated, form: OwnQualityForm) -> Response:
+    """How the pharmacy itself does."""
+    return as_json(await quality.own_overview(deps, principal, form))

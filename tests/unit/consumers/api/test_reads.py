@@ -334,3 +334,21 @@ async def test_a_pharmacy_sees_its_own_lines_and_each_patient_can_see_that(world
     subjects = {event.subject for event in world.log.audited()}
     assert subjects == {None, await world.subject(ANN), await world.subject(BOB)}
     assert {event.purpose for event in world.log.audited()} == {"own_lines"}
+
+
+async def test_a_profession_without_access_is_told_so_the_same_for_every_patient(
+    world: World,
+) -> None:
+    """Nothing about a patient can be told from it: one who consented, one who died, nobody."""
+    await world.add_line()
+    token = world.token("caregiver", nihdi=DOCTOR, profession="astrologer")
+    await _consented(world, party=await world.professional())
+    subject = await world.subject(BOB)
+    world.store.facts[subject] = AccessFacts(death="death-0001")
+    found = set()
+    for number in (ANN, BOB, NOBODY):
+        answer = await world.ask("/v1/patients/history", token, {"patient": number})
+        found.add((answer.status_code, answer.content))
+    ((status, content),) = found
+    assert (status, b"profession-not-allowed" in content) == (403, True)
+    assert [event.decision for event in world.log.audited()] == ["deny"] * 3

@@ -26,12 +26,15 @@ from consumers.catalogue import catalogue
 from infra.keys.memory import MemoryVault
 from projections.access import AccessFacts
 from projections.consumption_queries import Consumed
-from projections.folds import access_log
+from projections.folds import access_log, recall
 from projections.folds.access_state import Recorded
-from projections.folds.changes import Upsert
+from projections.folds.changes import Close, Upsert
 from projections.folds.history import returns_index
+from projections.folds.product_recall import batch_index, product_index
 from projections.history_statements import Versions
+from projections.notice_queries import Concern, ConcernedLine, ConcernedPharmacy, Notice
 from projections.positions import Otherwise
+from projections.quality_overview import GapTotals, Overview, Quality
 from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
 from projections.queries import AccessLogRow, HistoryRow
@@ -54,6 +57,7 @@ from schemas.model import Model
 from schemas.partitioning import partition_for
 from schemas.policy import PolicyName, PolicyVersion, baseline
 from schemas.publisher import BACKBONE_KEY_PUBLISHED, BackboneKeyPublished
+from schemas.recall import RECALL_EVENTS
 from schemas.sealing import b64decode, b64encode
 from schemas.sealing.facts import (
     access_associated_data,
@@ -66,7 +70,7 @@ from schemas.sealing.office import sign
 from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
 from schemas.sealing.session import intake_public_bytes
 from schemas.subject import Author, Party, SubjectContent
-from schemas.topics import ACCESS_AUDITED
+from schemas.topics import ACCESS_AUDITED, RECALL_NOTICES
 from streams.intake.keys import SigningKey
 from streams.notary.directory import LogFileMissing
 
@@ -83,6 +87,12 @@ PHARMACY = "80000551"
 OTHER_PHARMACY = "27457532"
 CNK = "0041020"
 POSOLOGY = "1 tablet at noon"
+
+
+TOLD = Quality(
+    Overview({"accepted": 3}, 5, 1, 0, 0, {"NISS_INVALID": 1}, {"LATE": 2}, {100: 5}),
+    GapTotals(1, 2, 0, 0),
+)
 
 
 class Down(Exception):
@@ -210,6 +220,11 @@ class FakeStore:
     letters: list[ReceiptRow] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     consumed: list[Consumed] = field(default_factory=list)
+    told: Quality = field(default_factory=lambda: TOLD)
+    notices: dict[str, Notice] = field(default_factory=dict)
+    acknowledged: dict[tuple[str, str], int] = field(default_factory=dict)
+    carried: list[tuple[str, str, str | None, ConcernedLine]] = field(default_factory=list)
+    """Pharmacy, product index, batch index and line."""
     asked: list[str] = field(default_factory=list)
     returning: dict[str, str] = field(default_factory=dict)
     """The `returns_index` of each line that is a return."""
@@ -272,6 +287,60 @@ class FakeStore:
             if r.pharmacy == pharmacy and start <= r.delivered_at < end and _counts(r, versions)
         ]
         return _page(rows, after, limit)
+
+    async def quality(self, *, pharmacy: str | None, start: datetime, end: datetime) -> Quality:
+        self.trace.append(f"quality:{pharmacy}:{(end - start).days}")
+        return self.told
+
+    async def recalls(
+        self,
+        *,
+        limit: int,
+        recall: str | None = None,
+        authority: str | None = None,
+        open_only: bool = False,
+    ) -> list[Notice]:
+        return [
+            one
+            for one in self.notices.values()
+            if recall in (None, one.recall)
+            and authority in (None, one.authority)
+            and not (open_only and one.closed_at)
+        ][:limit]
+
+    def _concerned(self, concern: Concern, pharmacy: str | None) -> list[tuple[str, ConcernedLine]]:
+        return [
+            (where, replace(line, certain=concern.batch_index is None or batch is not None))
+            for where, product, batch, line in self.carried
+            if product == concern.product_index
+            and (concern.batch_index is None or batch in (None, concern.batch_index))
+            and pharmacy in (None, where)
+            and (concern.start is None or line.delivered_at >= concern.start)
+            and (concern.end is None or line.delivered_at < concern.end)
+        ]
+
+    async def recall_lines(
+        self, concern: Concern, *, pharmacy: str, limit: int, after: str
+    ) -> list[ConcernedLine]:
+        self.trace.append("recall_lines")
+        lines = [line for _, line in self._concerned(concern, pharmacy) if line.dguid > after]
+        return sorted(lines, key=lambda line: line.dguid)[:limit]
+
+    async def recall_pharmacies(
+        self, concern: Concern, *, recall: str, pharmacy: str | None
+    ) -> list[ConcernedPharmacy]:
+        found: dict[str, list[ConcernedLine]] = {}
+        for where, line in self._concerned(concern, pharmacy):
+            found.setdefault(where, []).append(line)
+        return [
+            ConcernedPharmacy(
+                where,
+                len(lines),
+                sum(not line.certain for line in lines),
+                self.acknowledged.get((recall, where)),
+            )
+            for where, lines in sorted(found.items())
+        ]
 
     async def consumption(
         self, *, products: Sequence[str], start: datetime, end: datetime
@@ -624,6 +693,36 @@ class World:
         """A registration with its sealed content."""
         sealed = await self.sealed(row.subject, row.event_type, row.ce_id, content)
         self.store.registered.append(replace(row, sealed=sealed))
+
+    async def carry(self, dguid: str, pharmacy: str, cnk: str, batch: str | None = None) -> None:
+        """A line of Ann's in `product_recall`."""
+        key = await MemoryVault.root_key(self.vault, "index")
+        line = ConcernedLine(
+            dguid, 1, await self.subject(ANN), 1, NOW - timedelta(days=5), certain=True
+        )
+        hashed = None if batch is None else batch_index(key, cnk, batch)
+        self.store.carried.append((pharmacy, product_index(key, cnk), hashed, line))
+
+    def project_recalls(self) -> None:
+        """What was appended about recalls becomes rows, by the real fold."""
+        for number, (topic, _, headers, value) in enumerate(self.log.appended):
+            if topic != RECALL_NOTICES.name:
+                continue
+            event = RECALL_EVENTS[dict(headers)["ce_type"].decode()].read(value)
+            for change in recall.fold(event, Recorded(0, number, self.now, "id")):
+                if isinstance(change, Upsert):
+                    self._put_recall(change)
+                elif isinstance(change, Close):
+                    former = self.store.notices[str(change.key["recall"])]
+                    self.store.notices[former.recall] = replace(former, closed_at=self.now)
+
+    def _put_recall(self, change: Upsert) -> None:
+        row: dict[str, Any] = dict(change.row)
+        if change.table == "acknowledgement":
+            self.store.acknowledged[row["recall"], row["pharmacy"]] = row["lines"]
+            return
+        del row["recorded_partition"], row["recorded_position"]
+        self.store.notices[row["recall"]] = Notice(**row, closed_at=None)
 
     async def project_accesses(self) -> None:
         """What was audited so far becomes rows of the access log, by the real fold."""
