@@ -67,6 +67,8 @@ TROUBLE: Final = (
     VaultUnavailable,
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    # Not among the operational ones: the server ended the session of a runner that was frozen.
+    psycopg.errors.IdleInTransactionSessionTimeout,
 )
 """What passes by itself, sooner or later; serialization failures and a full disk are among it."""
 _log = structlog.get_logger(__name__)

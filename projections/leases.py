@@ -70,7 +70,8 @@ class Leases:
                 break
             if await self._ask("pg_try_advisory_lock", partition):
                 self.held |= {partition}
-        if len(self.held) < share:
+        if len(self.held) < len(partitions):
+            # Frozen ones count as runners, so even a fair share may leave partitions to nobody.
             await self._connection.execute(_END_FROZEN, (self._class, IDLE_SECONDS))
         return self.held != before
 

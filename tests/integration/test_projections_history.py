@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from infra.kafka import Partition, Record, reader
 from infra.keys.memory import MemoryVault
 from infra.settings import Settings
-from projections import queries
+from projections import queries, store
 from projections.erasure import erase
 from projections.history_statements import Asked, Cut, Versions
 from projections.leases import Leases
@@ -392,6 +393,30 @@ async def test_a_runner_that_froze_while_it_sent_rows_loses_its_partitions(
         assert await world.rows(f"SELECT FROM pg_stat_activity WHERE pid = {pid}") == []
     finally:
         await frozen.close()
+    assert len(await current(world, "ann")) == 1
+
+
+async def test_a_runner_whose_session_the_server_ended_in_a_transaction_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = [True]
+
+    async def late(*given: Any) -> None:
+        if frozen:
+            frozen.clear()
+            connection = given[0]
+            await connection.execute("SET idle_in_transaction_session_timeout = '1ms'")
+            pid = connection.info.backend_pid
+            while await world.rows(f"SELECT FROM pg_stat_activity WHERE pid = {pid}"):
+                pass
+        await intact(*given)
+
+    intact = store._set_aside
+    monkeypatch.setattr(store, "_set_aside", late)
+    await world.publish([await world.facts.registered("a")])
+    async with running(world, history(world)):
+        await world.caught_up()
+    assert frozen == []
     assert len(await current(world, "ann")) == 1
 
 
