@@ -130,6 +130,9 @@ class BatchConsumer(driver.Consumer):
         if self.flow_active and not self._get_active_partitions():
             await asyncio.sleep(NOTHING_TO_FETCH_SECONDS)
             return {}, set()
+        if self._buffered_partitions:
+            # They are fetched again once their buffers have emptied, which others must not delay.
+            timeout = min(timeout, NOTHING_TO_FETCH_SECONDS)
         return await super()._wait_next_records(timeout)
 
     async def getmany(

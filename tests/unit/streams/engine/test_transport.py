@@ -71,9 +71,10 @@ async def test_batches_of_partitions_that_are_not_active_are_left_out() -> None:
 class _Fetching(BatchConsumer):
     """Without Faust around it, and with its own way to wait."""
 
-    def __init__(self, active: set[TP]) -> None:
+    def __init__(self, active: set[TP], buffered: set[TP] | None = None) -> None:
         self.flow_active = True
         self._active_partitions = active
+        self._buffered_partitions = buffered or set()
 
     async def sleep(self, *_arguments: Any) -> None:
         raise AssertionError("Faust's long sleep")
@@ -89,6 +90,8 @@ async def test_while_no_partition_may_be_fetched_the_next_look_is_soon(
     monkeypatch.setattr(driver.Consumer, "_wait_next_records", fetched)
     assert await _Fetching(set())._wait_next_records(1.0) == ({}, set())
     assert await _Fetching({ONE})._wait_next_records(1.0) == ({ONE: [1.0]}, {ONE})
+    other = TP(ONE.topic, 4)
+    assert await _Fetching({ONE}, {other})._wait_next_records(1.0) == ({ONE: [0.0]}, {ONE})
 
 
 @pytest.mark.parametrize("what", ["flow_active", "generation"])
