@@ -19,6 +19,7 @@ from psycopg import sql
 from consumers.bench.benches import Run
 from consumers.bench.history.filling import Filled, fill
 from consumers.bench.history.plans import half_year, place_of, table
+from consumers.bench.processor import processor_seconds
 from consumers.bench.result import Findings
 from infra.postgres import Connection, connect
 from projections import history_statements, queries
@@ -105,7 +106,12 @@ async def measure_table(
     for number in range(run.rounds):
         run.progress(f"rounds at {name}", number, run.rounds)
         for what, one in contenders.items():
+            before = processor_seconds(connection.info.backend_pid)
             times = await _times(connection, one, number + 1)
+            after = processor_seconds(connection.info.backend_pid)
+            if before is not None and after is not None:
+                spent = (after - before) * _MS / len(times)
+                findings.sample(f"{what}_{name}_cpu", "ms", spent)
             findings.sample(f"{what}_{name}_p50", "ms", times[len(times) // 2])
             findings.sample(f"{what}_{name}_p99", "ms", times[len(times) * 99 // 100])
     run.progress(f"rounds at {name}", run.rounds, run.rounds)

@@ -1,6 +1,5 @@
 """Servers and input of the benchmark: real ones, made once for all rounds and contenders."""
 
-import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from consumers.bench.benches import Progress
+from consumers.bench.processor import processor_seconds
 from consumers.bench.quality.stage import SeededVault
 from consumers.catalogue.sample import ensure_sample
 from consumers.simulation.defects import make_plan
@@ -49,12 +49,7 @@ class World:
 
     def broker_seconds(self) -> float | None:
         """Processor seconds that the broker has used; None where the system does not tell."""
-        pid = read_pid(self.folder / "kafka" / "broker.pid")
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-        except OSError:
-            return None
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_seconds(read_pid(self.folder / "kafka" / "broker.pid"))
 
 
 @asynccontextmanager
