@@ -53,7 +53,8 @@ def _filled(table: str, row: Row) -> Row:
 async def _check(dsn: str, batches: Sequence[Sequence[Change]], erased: int | None) -> None:
     async with connect(dsn, autocommit=True) as connection:
         await use_schema(connection, access_state.SCHEMA)
-        await connection.execute("TRUNCATE consent, link, exclusion, mandate, projection_erased")
+        emptied = sql.SQL(", ").join(sql.Identifier(one) for one in (*KEYS, "projection_erased"))
+        await connection.execute(sql.SQL("TRUNCATE {}").format(emptied))
         writer = RowWriter(connection, KEYS, forgets=True)
         for number, batch in enumerate(batches):
             if number == erased:
