@@ -21,6 +21,7 @@ from consumers.api.routes import (
     quality,
     recalls,
     registrations,
+    surveillance,
     transparency,
 )
 from schemas.keyvault import VaultUnavailable
@@ -62,6 +63,7 @@ def _include(app: FastAPI) -> None:
         registrations,
         publishers,
         quality,
+        surveillance,
         fhir,
         authorities,
         recalls,

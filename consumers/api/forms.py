@@ -159,6 +159,13 @@ class RefusalsForm(OwnRefusalsForm):
     pharmacy: Number | None = None
 
 
+class SurveillanceForm(Form):
+    """Use of the record in a period of at most 31 days; the last week if none is given."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+
+
 class PartyForm(Form):
     """Somebody named: a professional by NIHDI, an organisation by number, a citizen by NISS."""
 

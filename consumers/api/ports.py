@@ -22,6 +22,7 @@ from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
 from projections.queries import AccessLogRow, HistoryRow
 from projections.registered import RegistrationRow
+from projections.surveillance import Uses
 from schemas.keyvault import KeyVault
 from schemas.policy import PolicyName, PolicyVersion
 from schemas.receipts import Receipt
@@ -226,6 +227,10 @@ class Store(Protocol):
         self, wanted: Filter, *, limit: int, after: RefusalKey | None
     ) -> Sequence[Refusal]:
         """Refused lines and submissions behind a place, newest first."""
+        ...
+
+    async def uses(self, *, start: datetime, end: datetime, now: datetime) -> Uses:
+        """How the record was used in [start, end), counted by reader."""
         ...
 
 

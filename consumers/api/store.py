@@ -12,10 +12,12 @@ from projections import (
     quality_queries,
     quality_refusals,
     queries,
+    surveillance_queries,
 )
 from projections.access import AccessFacts
 from projections.history_statements import Asked, HistoryKey, Versions
 from projections.registered import RegistrationRow
+from projections.surveillance import Uses
 from schemas.partitioning import partition_for
 
 
@@ -204,6 +206,11 @@ class PostgresStore:
         """Refused lines and submissions behind a place, newest first."""
         async with asking(self._pools.lists) as connection:
             return await quality_refusals.refusals(connection, wanted, limit=limit, after=after)
+
+    async def uses(self, *, start: datetime, end: datetime, now: datetime) -> Uses:
+        """How the record was used in a period."""
+        async with asking(self._pools.lists) as connection:
+            return await surveillance_queries.uses(connection, start=start, end=end, now=now)
 
     async def failure(self, projection: str) -> str | None:
         """Why a projection stands still, if it does; also tells whether the database answers."""

@@ -39,6 +39,7 @@ from projections.quality_queries import ReceiptRow
 from projections.quality_refusals import Filter, Refusal, RefusalKey
 from projections.queries import AccessLogRow, HistoryRow
 from projections.registered import RegistrationRow
+from projections.surveillance import Uses, Usual
 from schemas.audit import (
     ACCESS_DECIDED,
     LOG_READ,
@@ -226,6 +227,7 @@ class FakeStore:
     carried: list[tuple[str, str, str | None, ConcernedLine]] = field(default_factory=list)
     """Pharmacy, product index, batch index and line."""
     asked: list[str] = field(default_factory=list)
+    used: Uses = field(default_factory=lambda: Uses((), (), (), Usual({}, {})))
     returning: dict[str, str] = field(default_factory=dict)
     """The `returns_index` of each line that is a return."""
 
@@ -385,6 +387,10 @@ class FakeStore:
 
     async def receipts(self, *, pharmacy: str, after: int, limit: int) -> list[ReceiptRow]:
         return [r for r in self.letters if r.offset > after][:limit]
+
+    async def uses(self, *, start: datetime, end: datetime, now: datetime) -> Uses:
+        self.trace.append("uses")
+        return self.used
 
     async def refusals(
         self, wanted: Filter, *, limit: int, after: RefusalKey | None

@@ -1,0 +1,110 @@
+"""What the surveillance of use counts, from the access log beside links and deliveries.
+
+Only reads of histories by others than the patient are counted. Days are Belgian ones.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from infra.postgres import Connection
+from projections.surveillance import CONTACT_DAYS, Day, Emergency, Pair, Party, Uses, Usual
+
+USUAL_DAYS: Final = 28
+"""So many days before a period tell what is usual."""
+_READS: Final = """
+    SELECT *, (decided_at AT TIME ZONE 'Europe/Brussels')::date AS day
+    FROM access_log_v1.decision
+    WHERE decided_at >= %(start)s AND decided_at < %(end)s
+        AND purpose = 'history' AND role IN ('caregiver', 'pharmacist')
+"""
+_DAYS: Final = f"""
+SELECT reader, role, organisation, count(*), count(*) FILTER (WHERE decision = 'deny'),
+    count(DISTINCT subject), min(decided_at), max(decided_at)
+FROM ({_READS}) AS reads GROUP BY reader, role, organisation, day
+"""  # noqa: S608 - nothing in it comes from outside
+_USUAL: Final = f"""
+WITH counted AS (
+    SELECT reader, role, day, count(DISTINCT subject) AS subjects FROM ({_READS}) AS reads
+    GROUP BY reader, role, day
+)
+SELECT reader, NULL, percentile_cont(0.5) WITHIN GROUP (ORDER BY subjects)
+FROM counted GROUP BY reader
+UNION ALL
+SELECT NULL, role, percentile_cont(0.5) WITHIN GROUP (ORDER BY subjects)
+FROM counted GROUP BY role
+"""  # noqa: S608 - nothing in it comes from outside
+_PAIRS: Final = f"""
+SELECT p.reader, p.role, p.organisation, p.reads, p.days, p.first, p.last,
+    EXISTS (
+        SELECT FROM access_state_v1.link AS l
+        WHERE l.subject = p.subject AND l.party IN (p.reader, p.organisation)
+            AND l.recorded_at >= p.first - make_interval(days => 1)
+            AND l.recorded_at < p.last + make_interval(days => %(contact)s)
+    ),
+    ARRAY(
+        SELECT DISTINCT h.pharmacy FROM history_v1.dispensation AS h
+        WHERE h.subject = p.subject
+            AND h.delivered_month >= date_trunc('month', p.first - make_interval(days => 2))::date
+            AND h.delivered_at >= p.first - make_interval(days => 1)
+            AND h.delivered_at < p.last + make_interval(days => %(contact)s)
+    ),
+    p.last < %(now)s - make_interval(days => %(contact)s)
+FROM (
+    SELECT reader, role, organisation, subject, count(*) AS reads, count(DISTINCT day) AS days,
+        min(decided_at) AS first, max(decided_at) AS last
+    FROM ({_READS}) AS reads WHERE decision = 'permit' GROUP BY 1, 2, 3, 4
+) AS p
+"""  # noqa: S608 - nothing in it comes from outside
+_EMERGENCIES: Final = f"""
+SELECT reader, role, organisation, count(*), count(DISTINCT subject), min(decided_at),
+    max(decided_at)
+FROM ({_READS}) AS reads
+WHERE decision = 'permit' AND EXISTS (
+    SELECT FROM access_state_v1.link AS l
+    WHERE l.subject = reads.subject AND l.id = ANY (reads.basis_refs)
+        AND l.link_type = 'emergency'
+)
+GROUP BY reader, role, organisation
+"""  # noqa: S608 - nothing in it comes from outside
+
+
+async def uses(connection: Connection, *, start: datetime, end: datetime, now: datetime) -> Uses:
+    """Everything that is counted of [start, end), as of now."""
+    period: dict[str, Any] = {"start": start, "end": end}
+    before = {"start": start - timedelta(days=USUAL_DAYS), "end": start}
+    contact = {"contact": CONTACT_DAYS, "now": now}
+    usual = await _rows(connection, _USUAL, before)
+    return Uses(
+        days=[Day(Party(*one[:3]), *one[3:]) for one in await _rows(connection, _DAYS, period)],
+        pairs=[_pair(*one) for one in await _rows(connection, _PAIRS, {**period, **contact})],
+        emergencies=[
+            Emergency(Party(*one[:3]), *one[3:])
+            for one in await _rows(connection, _EMERGENCIES, period)
+        ],
+        usual=Usual(
+            by_reader={reader: float(count) for reader, _, count in usual if reader is not None},
+            by_role={role: float(count) for _, role, count in usual if role is not None},
+        ),
+    )
+
+
+def _pair(reader: str, role: str, organisation: str | None, *rest: Any) -> Pair:
+    reads, days, first, last, linked, pharmacies, settled = rest
+    return Pair(
+        Party(reader, role, organisation),
+        reads=reads,
+        days=days,
+        first=first,
+        last=last,
+        linked=linked,
+        pharmacies=tuple(pharmacies),
+        settled=settled,
+    )
+
+
+async def _rows(
+    connection: Connection, query: str, values: dict[str, Any]
+) -> Sequence[tuple[Any, ...]]:
+    cursor = await connection.execute(query.encode(), values)
+    return await cursor.fetchall()

@@ -1,0 +1,136 @@
+"""What the surveillance of use counts, on the real tables."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from psycopg import sql
+from pydantic import SecretStr
+
+from infra.migrations import migrate
+from infra.postgres import Connection, connect
+from infra.settings import Settings
+from projections.runner import migrations
+from projections.surveillance import Party
+from projections.surveillance_queries import uses
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+START, END = NOW - timedelta(days=30), NOW
+DOCTOR, PLACE = "doctor", "place"
+
+
+async def _insert(connection: Connection, table: str, **values: Any) -> None:
+    schema, name = table.split(".")
+    await connection.execute(
+        sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+            sql.Identifier(schema, name),
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join([sql.Placeholder()] * len(values)),
+        ),
+        list(values.values()),
+    )
+
+
+async def _read(connection: Connection, number: int, at: datetime, **changes: Any) -> None:
+    values: dict[str, Any] = {
+        "ce_id": f"read-{number}",
+        "recorded_partition": 0,
+        "recorded_position": number,
+        "event_type": "be.dpp.access.decided.v1",
+        "subject": "ann",
+        "generation": 1,
+        "decision": "permit",
+        "basis_refs": ["consent", "link-1"],
+        "reader": DOCTOR,
+        "role": "caregiver",
+        "organisation": PLACE,
+        "purpose": "history",
+        "decided_at": at,
+        "policy_version": "access/1",
+        "row_count": 1,
+        "sealed_reader": "AAAA",
+    }
+    await _insert(connection, "access_log_v1.decision", **{**values, **changes})
+
+
+async def _link(connection: Connection, at: datetime, link_type: str) -> None:
+    await _insert(
+        connection,
+        "access_state_v1.link",
+        subject="ann",
+        generation=1,
+        id="link-1",
+        recorded_partition=0,
+        recorded_position=1,
+        recorded_at=at,
+        ce_id="subject/0/1/0",
+        event_type="be.dpp.subject.link-declared.v1",
+        author_role="caregiver",
+        author=DOCTOR,
+        sealed="AAAA",
+        party=PLACE,
+        party_kind="organisation",
+        link_type=link_type,
+        valid_from=at,
+        valid_until=at + timedelta(days=30),
+    )
+
+
+async def test_days_pairs_emergencies_and_the_usual_are_counted(
+    settings: Settings, fresh_database: str
+) -> None:
+    own = settings.model_copy(update={"postgres_dsn": SecretStr(fresh_database)})
+    await migrate([migrations(own)])
+    first = NOW - timedelta(days=20)
+    async with connect(fresh_database, autocommit=True) as connection:
+        # Around midnight in Brussels, which is an hour before that of UTC.
+        midnight = first.replace(hour=23)
+        await _read(connection, 1, midnight - timedelta(minutes=1))
+        await _read(connection, 2, midnight + timedelta(minutes=1))
+        await _read(connection, 3, midnight + timedelta(minutes=2), subject="bob", decision="deny")
+        await _read(connection, 4, START - timedelta(days=1), subject="eve")
+        await _read(connection, 5, midnight, role="patient", purpose="own_history")
+        await _link(connection, first - timedelta(days=90), "emergency")
+        found = await uses(connection, start=START, end=END, now=NOW)
+
+        party = Party(DOCTOR, "caregiver", PLACE)
+        counted = sorted((d.reads, d.refused, d.subjects) for d in found.days)
+        assert counted == [(1, 0, 1), (2, 1, 2)]
+        (pair,) = found.pairs
+        assert (pair.party, pair.reads, pair.days) == (party, 2, 2)
+        assert (pair.linked, pair.pharmacies, pair.settled) == (False, (), True)
+        (emergency,) = found.emergencies
+        assert (emergency.party, emergency.reads, emergency.subjects) == (party, 2, 1)
+        assert found.usual.by_reader == {DOCTOR: 1.0}
+        assert found.usual.by_role == {"caregiver": 1.0}
+
+        # A link registered about then, and a delivery, are contacts.
+        await connection.execute(
+            "UPDATE access_state_v1.link SET recorded_at = %s", (first + timedelta(days=2),)
+        )
+        await connection.execute("SELECT add_history_month('history_v1', '2026-03-01')")
+        await _insert(
+            connection,
+            "history_v1.dispensation",
+            delivered_month=datetime(2026, 3, 1, tzinfo=UTC).date(),
+            pharmacy="80000551",
+            dguid="d",
+            version=1,
+            status="registered",
+            event_type="t",
+            ce_id="c",
+            subject="ann",
+            generation=1,
+            period="p",
+            delivered_at=first + timedelta(days=3),
+            sealed=b"",
+            warnings=[],
+            recorded_partition=0,
+            recorded_position=0,
+        )
+        (pair,) = (await uses(connection, start=START, end=END, now=NOW)).pairs
+        assert (pair.linked, pair.pharmacies) == (True, ("80000551",))
+        recent = await uses(connection, start=START, end=END, now=first + timedelta(days=10))
+        assert not recent.pairs[0].settled

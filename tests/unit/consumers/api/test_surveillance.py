@@ -1,0 +1,67 @@
+"""The operator's view of use: who may ask, what it shows, and that asking is recorded."""
+
+from datetime import timedelta
+
+import pytest
+
+from projections.surveillance import Emergency, Party, Uses, Usual
+from tests.unit.consumers.api.world import ANN, NOW, World
+
+PATH = "/v1/surveillance"
+
+
+def _used(world: World) -> None:
+    party = Party("abcdefghijklmnopqrstuvwxyz", "caregiver", None)
+    world.store.used = Uses((), (), (Emergency(party, 2, 1, NOW, NOW),), Usual({}, {}))
+
+
+async def test_an_operator_sees_what_to_look_at_and_that_is_recorded_first(world: World) -> None:
+    _used(world)
+    answer = await world.ask(PATH, world.token("operator"))
+    assert answer.status_code == 200
+    (finding,) = answer.json()["findings"]
+    assert finding == {
+        "kind": "emergency",
+        "reader": "abcdefghijklmnopqrstuvwxyz",
+        "role": "caregiver",
+        "reads": 2,
+        "subjects": 1,
+        "first": "2026-03-10T12:00:00Z",
+        "last": "2026-03-10T12:00:00Z",
+    }
+    (event,) = world.log.operations()
+    assert (event.purpose, event.rows) == ("surveillance", 1)
+    assert world.trace[-1] == "append:dpp.access.audited"
+    assert world.trace.index("uses") < len(world.trace) - 1
+
+
+async def test_without_the_record_of_it_nothing_is_shown(world: World) -> None:
+    _used(world)
+    world.log.down.add("dpp.access.audited")
+    answer = await world.ask(PATH, world.token("operator"))
+    assert answer.status_code == 503
+    assert "emergency" not in answer.text
+
+
+@pytest.mark.parametrize("role", ["patient", "caregiver", "pharmacist", "pharmacy"])
+async def test_nobody_else_may_ask_bad(world: World, role: str) -> None:
+    answer = await world.ask(PATH, getattr(world, role)())
+    assert (answer.status_code, answer.json()["code"]) == (403, "role-not-allowed")
+    assert not world.log.operations()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"since": NOW.isoformat(), "until": NOW.isoformat()},
+        {"since": (NOW - timedelta(days=32)).isoformat()},
+        {"since": (NOW + timedelta(days=1)).isoformat()},
+        {"patient": ANN},
+    ],
+)
+async def test_a_period_is_at_most_31_days_and_not_empty_bad(
+    world: World, form: dict[str, str]
+) -> None:
+    answer = await world.ask(PATH, world.token("operator"), form)
+    assert answer.status_code == 400
+    assert ANN not in answer.text
