@@ -95,6 +95,12 @@ BENCHES: Final = (
         module="consumers.bench.api.measure",
     ),
     Bench(
+        "refusals",
+        "whether the time of a refusal tells why: a rank test over interleaved samples",
+        rounds=3,
+        module="consumers.bench.refusals",
+    ),
+    Bench(
         "log",
         "the transparency log: sequencing from Kafka, verifying, proving",
         rounds=5,

@@ -57,8 +57,8 @@ class Reader:
         return head.encode() + body
 
 
-async def answer(source: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Status and body of one answer.
+async def answer(source: asyncio.StreamReader) -> tuple[int, bytes, bytes]:
+    """Status, head and body of one answer.
 
     Raises:
         Unanswered: the connection ended, or the answer has no length.
@@ -69,7 +69,7 @@ async def answer(source: asyncio.StreamReader) -> tuple[int, bytes]:
         (length,) = (
             line.partition(b":")[2] for line in lines if line.startswith(b"content-length")
         )
-        return int(head.split(b" ", 2)[1]), await source.readexactly(int(length))
+        return int(head.split(b" ", 2)[1]), head, await source.readexactly(int(length))
     except (asyncio.IncompleteReadError, ValueError):
         raise Unanswered("The API ended a connection while it was measured.") from None
 
@@ -103,7 +103,7 @@ async def _read(
     try:
         while (started := time.perf_counter()) < until:
             sink.write(reader.request(f"{host}:{port}", rng.choice(reader.patients)))
-            status, body = await answer(source)
+            status, _, body = await answer(source)
             if status != _OK:
                 raise Unanswered(f"The API answered {status} while it was measured: {body[:200]!r}")
             count(started, time.perf_counter())

@@ -53,7 +53,7 @@ async def measure_api(run: Run, size: Size, seconds: float) -> Findings:
     """Rounds of so many seconds for each of the two."""
     findings = Findings()
     async with world.opened(run.folder / "servers", size, run.progress) as made:
-        async with _projections(made):
+        async with projections_running(made):
             for number in range(run.rounds):
                 run.progress("rounds", number, run.rounds)
                 # In turn, the other one first each time, so that neither has the warmer servers.
@@ -68,12 +68,12 @@ async def measure_api(run: Run, size: Size, seconds: float) -> Findings:
 
 async def _round(made: World, how: str, seconds: float, findings: Findings) -> None:
     suffix = "" if how == SHARED else f"_{how}"
-    async with _api(made, how), _publishing(made):
+    async with api_running(made, how), _publishing(made):
         address = (made.settings.api_host, made.settings.api_port)
-        readers = _readers(made)
-        await read_for(*address, readers, WARM_UP)
+        asking = readers(made)
+        await read_for(*address, asking, WARM_UP)
         before = await _steps(made)
-        answers = await read_for(*address, readers, seconds)
+        answers = await read_for(*address, asking, seconds)
         after = await _steps(made)
     _note(findings, suffix, answers, before, after)
 
@@ -94,7 +94,8 @@ def _note(
             findings.sample(f"{step}_{name}{suffix}", "ms", taken.quantile(share))
 
 
-def _readers(made: World) -> Sequence[Reader]:
+def readers(made: World) -> Sequence[Reader]:
+    """The doctors, each with a token and their patients."""
     issuer = DevIssuer.open(made.settings.data / "keys", ApiSettings().audience)
     now = datetime.now(UTC)
     return [
@@ -138,7 +139,8 @@ async def _publishing(made: World) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _projections(made: World) -> AsyncIterator[None]:
+async def projections_running(made: World) -> AsyncIterator[None]:
+    """The projections, in a process as production runs them."""
     (port,) = free_ports(1)
     environment = {**made.settings.environment(), "DPP_METRICS_PORT": str(port)}
     arguments = ["consumers.cli.main", "run", "projections"]
@@ -147,7 +149,8 @@ async def _projections(made: World) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _api(made: World, how: str) -> AsyncIterator[None]:
+async def api_running(made: World, how: str) -> AsyncIterator[None]:
+    """The API in a process of its own; `how` it asks for the end of the log."""
     arguments = ["consumers.bench.api.server", how]
     port = made.settings.api_port
     async with _process(made.settings.data, "api", arguments, made.settings.environment(), port):

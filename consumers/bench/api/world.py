@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,15 +36,18 @@ from schemas.partitioning import partition_for
 from schemas.sealing import b64decode
 from schemas.sealing.facts import record_associated_data, record_keys, seal
 from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
-from schemas.subject import ConsentGiven, LinkDeclared
+from schemas.subject import (
+    CONSENT_GIVEN,
+    LINK_DECLARED,
+    ConsentGiven,
+    LinkDeclared,
+)
 from schemas.topics import DISPENSATION_RECORDED, SUBJECT_REGISTERED
 
 PARTITIONS: Final = 4
 SEED: Final = 7
 DAYS: Final = 150
 """All lines are younger than this, so every one is inside a doctor's window."""
-CONSENT: Final = "be.dpp.subject.consent-given.v1"
-LINK: Final = "be.dpp.subject.link-declared.v1"
 BEFORE_THE_LOG: Final = -1
 """Position of the rows that are written straight into the table."""
 _FILLER: Final = sql.SQL(
@@ -86,6 +89,40 @@ class World:
     doctors: tuple[Doctor, ...]
     sender: Producer
     facts: "Facts"
+    registered: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), 0))
+    """The next offset of a registration in each partition."""
+
+    async def register(
+        self, subject: str, type_: str, fact: type[Model], **members: object
+    ) -> None:
+        """A fact about a subject, as the subject stage writes it; durable once this returns."""
+        await self.enqueue(subject, type_, fact, members)
+        await self.sender.flush()
+
+    async def enqueue(
+        self, subject: str, type_: str, fact: type[Model], members: Mapping[str, object]
+    ) -> None:
+        """As `register`, for many at a time."""
+        common = {
+            "subject": subject,
+            "generation": 1,
+            "author_role": "patient",
+            "author": subject,
+            "sealed": "AAAA",
+        }
+        partition = partition_for(subject.encode(), PARTITIONS)
+        place, self.registered[partition] = (
+            self.registered[partition],
+            self.registered[partition] + 1,
+        )
+        envelope = _envelope("subject", partition, place, type_, datetime.now(UTC))
+        await self.sender.enqueue(
+            SUBJECT_REGISTERED.name,
+            fact.model_validate({**common, **members}).write(),
+            key=subject.encode(),
+            headers=envelope.headers(),
+            partition=partition,
+        )
 
 
 @asynccontextmanager
@@ -144,8 +181,9 @@ async def _filled(settings: Settings, size: Size, sender: Producer, progress: Pr
         )
     async with connect(settings.dsn, autocommit=True, statement_ms=0) as connection:
         await _write_lines(connection, facts, size, progress)
-    await _register(sender, doctors, key)
-    return World(settings, doctors, sender, facts)
+    made = World(settings, doctors, sender, facts)
+    await _register(made, key)
+    return made
 
 
 async def _write_lines(
@@ -173,20 +211,13 @@ async def _write_lines(
     progress("lines", size.rows, size.rows)
 
 
-async def _register(sender: Producer, doctors: Sequence[Doctor], key: bytes) -> None:
-    """Every patient's consent and link with their doctor, as the subject stage writes them."""
-    now, offsets = datetime.now(UTC), dict.fromkeys(range(PARTITIONS), 0)
-    for doctor in doctors:
+async def _register(made: World, key: bytes) -> None:
+    """Every patient's consent and link with their doctor."""
+    now = datetime.now(UTC)
+    for doctor in made.doctors:
         party = party_pseudonym(key, "professional", doctor.nihdi)
         for number in doctor.patients:
             subject = subject_pseudonym(key, number)
-            common = {
-                "subject": subject,
-                "generation": 1,
-                "author_role": "patient",
-                "author": subject,
-                "sealed": "AAAA",
-            }
             link = {
                 "link": uuid.uuid4().hex,
                 "party": party,
@@ -195,22 +226,9 @@ async def _register(sender: Producer, doctors: Sequence[Doctor], key: bytes) -> 
                 "valid_from": now - timedelta(days=1),
                 "valid_until": now + timedelta(days=300),
             }
-            partition = partition_for(subject.encode(), PARTITIONS)
-            registered: tuple[tuple[str, Model], ...] = (
-                (CONSENT, ConsentGiven.model_validate(common)),
-                (LINK, LinkDeclared.model_validate({**common, **link})),
-            )
-            for type_, fact in registered:
-                place, offsets[partition] = offsets[partition], offsets[partition] + 1
-                envelope = _envelope("subject", partition, place, type_, now)
-                await sender.enqueue(
-                    SUBJECT_REGISTERED.name,
-                    fact.write(),
-                    key=subject.encode(),
-                    headers=envelope.headers(),
-                    partition=partition,
-                )
-    await sender.flush()
+            await made.enqueue(subject, CONSENT_GIVEN, ConsentGiven, {})
+            await made.enqueue(subject, LINK_DECLARED, LinkDeclared, link)
+    await made.sender.flush()
 
 
 def _envelope(stage: str, partition: int, offset: int, type_: str, at: datetime) -> Envelope:
