@@ -5,11 +5,14 @@ the office-signed publisher facts, never from a header of the token. Source: RFC
 reference, section 4.
 """
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Final, Protocol
 
+from joserfc.jwk import Key
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stdnum.exceptions import ValidationError as InvalidNumber
 
@@ -21,6 +24,8 @@ from schemas.sealing import b64encode
 
 PUBLISHER_ALGORITHMS: Final = ("Ed25519", "EdDSA")
 PUBLISHER_TOKEN_SECONDS: Final = 300
+MAX_KNOWN: Final = 10_000
+"""So many tokens of issuers are remembered by their hash, so that their next use costs less."""
 SKEW_SECONDS: Final = 30
 """How far a publisher's clock may be off."""
 
@@ -118,6 +123,21 @@ class _Person(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=128)] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A token whose signature held under `key`."""
+
+    issuer: TrustedIssuer
+    kid: str
+    key: Key
+    claims: _Claims
+    accepted: Accepted
+
+
+def _mark(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+
+
 class TokenVerifier:
     """Turns an access token into a principal, or refuses it.
 
@@ -138,6 +158,7 @@ class TokenVerifier:
         self._publishers = publishers
         self._audience = audience
         self._clock = clock
+        self._checked: OrderedDict[bytes, _Checked] = OrderedDict()
 
     def verify(self, token: str) -> Principal:
         """The principal that the token proves, whoever sends it.
@@ -154,15 +175,34 @@ class TokenVerifier:
             Unauthenticated: it proves nothing.
             KeysUnavailable: its issuer's keys could not be read for too long.
         """
+        now = self._clock()
+        known = self._known(token, now)
+        if known is not None:
+            return known
         try:
             header, payload = peek(token)
         except NotJose:
             raise Unauthenticated("not_a_token") from None
-        now = self._clock()
         issuer = self._issuers.get(str(payload.get("iss")))
         if issuer is not None:
             return self._accept_issued(token, header, issuer, now)
         return self._accept_publisher(token, header, payload, now)
+
+    def _known(self, token: str, now: datetime) -> Accepted | None:
+        """What a token proved before, if the key that signed it is still its issuer's.
+
+        Only the signature is not checked again: times are, and a withdrawn key opens nothing.
+        """
+        found = self._checked.get(_mark(token))
+        if found is None or self._rings.find(found.issuer.issuer, found.kid) is not found.key:
+            return None
+        _check_times(found.claims, now, found.issuer.max_seconds, found.issuer.skew_seconds)
+        return found.accepted
+
+    def _keep(self, token: str, checked: _Checked) -> None:
+        self._checked[_mark(token)] = checked
+        while len(self._checked) > MAX_KNOWN:
+            self._checked.popitem(last=False)
 
     def _accept_issued(
         self, token: str, header: Mapping[str, Any], issuer: TrustedIssuer, now: datetime
@@ -182,7 +222,7 @@ class TokenVerifier:
         common = _common(claims)
         _check_times(common, now, issuer.max_seconds, issuer.skew_seconds)
         _check_audience(common, issuer.audience)
-        return Accepted(
+        accepted = Accepted(
             principal=_principal(common, _person(claims, issuer), issuer),
             expires_at=common.exp,
             binding=issuer.binding,
@@ -190,6 +230,8 @@ class TokenVerifier:
             certificate_thumbprint=common.cnf.x5t,
             one_time=issuer.one_time,
         )
+        self._keep(token, _Checked(issuer, kid, key, common, accepted))
+        return accepted
 
     def _accept_publisher(
         self,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey
 
-from consumers.api import jwks
+from consumers.api import jwks, tokens
 from consumers.api.app import create_app
 from consumers.api.issuers import TrustedIssuer, read_issuers
 from consumers.api.jwks import BadKeySet, KeyRings, KeysUnavailable, parse_set
@@ -227,3 +228,34 @@ async def test_while_an_issuers_keys_are_not_known_its_tokens_are_a_503(world: W
     answer = await world.ask(PATH, world.patient())
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert ANN not in answer.text
+
+
+async def test_a_token_that_was_accepted_before_is_refused_once_its_key_is_withdrawn(
+    world: World,
+) -> None:
+    published = Published(world.issuer_key)
+    rings = published.rings()
+    await rings.read_again(ISSUER)
+    _world_with(world, rings)
+    token = world.patient()
+    assert [(await world.ask(PATH, token)).status_code for _ in range(2)] == [200, 200]
+    published.keys, published.now = (key("issuer-1"),), 31.0
+    await rings.read_again(ISSUER)
+    assert (await world.ask(PATH, token)).status_code == 401
+
+
+async def test_a_token_that_was_accepted_before_is_refused_once_it_has_expired(
+    world: World,
+) -> None:
+    token = world.patient()
+    assert [(await world.ask(PATH, token)).status_code for _ in range(2)] == [200, 200]
+    world.now += timedelta(seconds=3631)
+    assert (await world.ask(PATH, token)).status_code == 401
+
+
+def test_only_so_many_tokens_are_remembered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MAX_KNOWN", 3)
+    verifier = world.verifier()
+    for number in range(5):
+        verifier.verify(world.token("patient", niss=ANN, jti=str(number)))
+    assert len(verifier._checked) == 3
