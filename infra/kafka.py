@@ -165,6 +165,16 @@ class Producer:
         with translated(self._settings):
             await self._client.flush()
 
+    async def commit_positions(self, group: str, positions: Mapping[Partition, int]) -> None:
+        """Keep a group's positions as part of the transaction under way.
+
+        Raises:
+            BrokerUnavailable, BrokerRefused, Fenced: the transaction cannot be committed.
+        """
+        offsets = {TopicPartition(*one): offset for one, offset in positions.items()}
+        with translated(self._settings):
+            await self._client.send_offsets_to_transaction(offsets, group)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """All sends inside become visible together, or none if an exception passes through.
@@ -248,6 +258,26 @@ def consumer(
             **options,
         },
     )
+
+
+async def committed(
+    settings: Settings, group: str, partitions: Iterable[Partition]
+) -> dict[Partition, int]:
+    """The positions that a group has kept; partitions of which it has none are left out.
+
+    Raises:
+        BrokerUnavailable: within `CONNECT_SECONDS`.
+    """
+    client = consumer(settings, group=group)
+    await start(settings, client)
+    try:
+        wanted = [TopicPartition(*one) for one in partitions]
+        client.assign(wanted)
+        with translated(settings):
+            found = {one: await client.committed(one) for one in wanted}
+        return {Partition(*one): int(at) for one, at in found.items() if at is not None}
+    finally:
+        await stop(client)
 
 
 class PartitionReader:

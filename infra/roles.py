@@ -36,6 +36,7 @@ OF_PARTS: Final[Mapping[str, Roles]] = {
     "subject": Roles(READER, VAULT_STAGE),
     "projections": Roles(PROJECTOR, VAULT_READER),
     "notary": Roles(READER, VAULT_READER),
+    "notices": Roles(READER, VAULT_READER),
     "api": Roles(READER, VAULT_READER),
 }
 """What each part needs, and no more. The keeper takes months away and destroys secrets: it and the

@@ -7,7 +7,7 @@ of all numbers, and so is the history. Source: domain reference, sections 4.1 an
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -72,6 +72,40 @@ def standing(
     """The rows in force at a cut; a partition that it does not name counts as it is now."""
     cut: Mapping[int, int] = as_of or {}
     return [row for row in rows if row.stands_at(cut.get(row.partition))]
+
+
+def stood_at(rows: Iterable[RegistrationRow], at: datetime) -> list[RegistrationRow]:
+    """The rows as they stood at a moment, by the append times of the registrations.
+
+    What was registered later is left out, what ended later had not ended, and a mandate that was
+    accepted later waited.
+    """
+    return [
+        replace(
+            row,
+            accepted_at=row.accepted_at if _until(row.accepted_at, at) else None,
+            ended_at=row.ended_at if _until(row.ended_at, at) else None,
+        )
+        for row in rows
+        if row.recorded_at <= at
+    ]
+
+
+def stood_before(rows: Iterable[RegistrationRow], position: int) -> list[RegistrationRow]:
+    """The rows as they stood when only the facts before a position were known."""
+    return [
+        replace(
+            row,
+            accepted_at=row.accepted_at if row.accepted_by(position) else None,
+            ended_at=None if row.stands_at(position) else row.ended_at,
+        )
+        for row in rows
+        if row.position < position
+    ]
+
+
+def _until(moment: datetime | None, at: datetime) -> bool:
+    return moment is not None and moment <= at
 
 
 def concerned(subject: str, rows: Rows) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ ACCESS_DECIDED: Final = "be.dpp.access.decided.v1"
 OPERATIONS_READ: Final = "be.dpp.access.operations-read.v1"
 PHARMACY_REVEALED: Final = "be.dpp.access.pharmacy-revealed.v1"
 AUDIT_READ: Final = "be.dpp.access.audit-read.v1"
+REGISTRATIONS_READ: Final = "be.dpp.access.registrations-read.v1"
 LOG_READ: Final = "be.dpp.access.log-read.v1"
 
 DenyReason = Literal[
@@ -185,6 +186,21 @@ class AuditRead(Model):
     """Append times of the submissions that were looked at."""
     submissions: Annotated[int, Field(ge=0)]
     differences: Annotated[int, Field(ge=0)]
+
+
+class RegistrationsRead(Model):
+    """An auditor was told what stood about a subject: pseudonyms and times, nothing sealed."""
+
+    subject: Pseudonym
+    reader: Pseudonym
+    """Keyed pseudonym of who answers for the audit."""
+    role: Literal["auditor"] = "auditor"
+    read_at: Instant
+    stood_at: Instant | None = None
+    """As of which moment, or"""
+    position: Annotated[int, Field(ge=0)] | None = None
+    """as of which position of the subject's partition; neither: as of now."""
+    rows: Annotated[int, Field(ge=0)]
 
 
 class LogRead(Model):

@@ -105,6 +105,12 @@ class EmptyForm(Form):
     """Nothing needs to be said."""
 
 
+class StoodForm(Form):
+    """What is registered about oneself, now or as it stood at a moment."""
+
+    stood_at: Moment | None = None
+
+
 class PatientPageForm(HistoryForm):
     """A page of the history of the patient with this NISS or BIS number."""
 

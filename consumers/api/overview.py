@@ -11,6 +11,7 @@ from consumers.api.callers import Caller
 from consumers.api.people import PersonView, open_contents, person
 from consumers.api.ports import Dependencies
 from consumers.api.reads import access_policy, settle, step
+from projections import registered
 from projections.access import Permit, window_end
 from projections.registered import RegistrationRow
 from schemas.audit import Basis, PositionUsed, RequestParameters
@@ -42,12 +43,19 @@ class OverviewAnswer(BaseModel):
     registrations: tuple[RegistrationView, ...]
     mandates_held: tuple[RegistrationView, ...]
     as_of: datetime
+    stood_at: datetime | None = None
+    """The moment as of which `registrations` were asked for, if not now."""
     policy_version: str
     positions: tuple[PositionUsed, ...]
 
 
-async def answer(deps: Dependencies, caller: Caller, endpoint: str = ENDPOINT) -> OverviewAnswer:
+async def answer(
+    deps: Dependencies, caller: Caller, endpoint: str = ENDPOINT, stood_at: datetime | None = None
+) -> OverviewAnswer:
     """Reads it, records it under oneself and under each person whose mandate is shown, answers.
+
+    `stood_at` asks for what was registered about oneself as it stood at that moment; the mandates
+    that one holds from others are those of now.
 
     Raises:
         Problem: 503 stale or not recorded.
@@ -56,6 +64,8 @@ async def answer(deps: Dependencies, caller: Caller, endpoint: str = ENDPOINT) -
     now = deps.clock()
     version, _ = access_policy(deps, now)
     own = await deps.store.registrations_of(subject=caller.pseudonym)
+    if stood_at is not None:
+        own = registered.stood_at(own, stood_at)
     held = await deps.store.mandates_held(holder=caller.pseudonym)
     facts = await deps.store.access_facts(subject=caller.pseudonym, at=now)
     contents = await open_contents(deps.vault, [*own, *held])
@@ -66,7 +76,7 @@ async def answer(deps: Dependencies, caller: Caller, endpoint: str = ENDPOINT) -
             caller=caller,
             purpose="registrations",
             outcome=permit,
-            parameters=RequestParameters(endpoint=endpoint),
+            parameters=RequestParameters(endpoint=endpoint, as_of=stood_at),
             policy_version=version.version,
             decided_at=now,
             positions=settled,
@@ -82,9 +92,10 @@ async def answer(deps: Dependencies, caller: Caller, endpoint: str = ENDPOINT) -
     with step("audit"):
         await audit.record(deps, decisions)
     return OverviewAnswer(
-        registrations=tuple(_view(row, contents.get(row.ce_id), now) for row in own),
+        registrations=tuple(_view(row, contents.get(row.ce_id), stood_at or now) for row in own),
         mandates_held=tuple(_held(row, contents.get(row.ce_id), now) for row in held),
         as_of=now,
+        stood_at=stood_at,
         policy_version=version.version,
         positions=settled,
     )

@@ -4,6 +4,7 @@ It is durable before anything is told. Source: DESIGN section 3, `dpp.access.aud
 """
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from consumers.audit.report import Report
 from infra.kafka import producer
 from infra.settings import Settings
 from schemas import audit
-from schemas.audit import AUDIT_READ, AuditRead
+from schemas.audit import AUDIT_READ, REGISTRATIONS_READ, AuditRead, RegistrationsRead
 from schemas.envelope import Envelope
 from schemas.keyvault import KeyReader
 from schemas.sealing.pseudonym import party_pseudonym
@@ -39,6 +40,37 @@ async def kafka_append(
     """
     async with producer(settings) as sending:
         await sending.send(topic, value, key=key, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """What an auditor asked about a subject: as of a moment, of a position, or of now."""
+
+    subject: str
+    at: datetime | None
+    position: int | None
+    rows: int
+
+
+async def record_registrations(
+    append: Append, reader: KeyReader, auditor: str, asked: Stood, now: datetime
+) -> None:
+    """Writes the event of a question about a subject's registrations, under the subject.
+
+    Raises:
+        InfrastructureError, VaultUnavailable: it could not be written; nothing may be told.
+    """
+    pseudonym_key = await ReadingVault(reader).root_key("pseudonym")
+    event = RegistrationsRead(
+        subject=asked.subject,
+        reader=party_pseudonym(pseudonym_key, "organisation", auditor),
+        read_at=now,
+        stood_at=asked.at,
+        position=asked.position,
+        rows=asked.rows,
+    )
+    envelope = Envelope(id=str(uuid.uuid4()), source="/audit", type=REGISTRATIONS_READ, time=now)
+    await append(ACCESS_AUDITED.name, event.subject.encode(), envelope.headers(), event.write())
 
 
 async def record(

@@ -37,6 +37,7 @@ from streams.intake.keys import SigningKey
 from streams.notary.cosigning import witnesses_from
 from streams.notary.directory import LogDirectory
 from streams.notary.sequencer import Sequencer
+from streams.notices.publisher import NoticePublisher
 from streams.quality.stage import QualityStage
 from streams.subject.stage import SubjectStage
 
@@ -130,6 +131,15 @@ async def run_notary(settings: Settings, stop: asyncio.Event) -> None:
     health = sequencer.health
     async with _operated(settings, lambda: (health.size is not None, health.snapshot()), stop):
         await sequencer.run(stop)
+
+
+async def run_notices(settings: Settings, stop: asyncio.Event) -> None:
+    """Notices: what a patient should be told. Of several processes one publishes at a time."""
+    await require_current(migration_sources(settings)[:1])
+    publisher = NoticePublisher(settings)
+    health = publisher.health
+    async with _operated(settings, lambda: (health.ready, health.snapshot()), stop):
+        await publisher.run(stop)
 
 
 async def run_keeper(settings: Settings, stop: asyncio.Event) -> None:

@@ -21,6 +21,7 @@ class Part(StrEnum):
     SUBJECT = "subject"
     PROJECTIONS = "projections"
     NOTARY = "notary"
+    NOTICES = "notices"
     API = "api"
     KEEPER = "keeper"
 
@@ -35,6 +36,7 @@ def _runner(part: Part) -> Runner:
         Part.SUBJECT: ("consumers.cli.parts", "run_subject"),
         Part.PROJECTIONS: ("consumers.cli.parts", "run_projections"),
         Part.NOTARY: ("consumers.cli.parts", "run_notary"),
+        Part.NOTICES: ("consumers.cli.parts", "run_notices"),
         Part.API: ("consumers.api.run", "run_api"),
         Part.KEEPER: ("consumers.cli.parts", "run_keeper"),
     }[part]

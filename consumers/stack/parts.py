@@ -11,7 +11,7 @@ from typing import IO, Final
 
 from infra.embedded.processes import POLL_SECONDS, spawn, stopping, tail
 
-PARTS: Final = ("quality", "subject", "projections", "notary", "keeper", "api")
+PARTS: Final = ("quality", "subject", "projections", "notary", "notices", "keeper", "api")
 _STOP: Final = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
 
 

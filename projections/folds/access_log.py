@@ -14,11 +14,13 @@ from schemas.audit import (
     LOG_READ,
     OPERATIONS_READ,
     PHARMACY_REVEALED,
+    REGISTRATIONS_READ,
     AccessDecided,
     AuditRead,
     LogRead,
     OperationsRead,
     PharmacyRevealed,
+    RegistrationsRead,
 )
 
 SCHEMA: Final = "access_log_v1"
@@ -27,11 +29,12 @@ REVEALED: Final = "pharmacy_revealed"
 """Purpose of the rows of `PharmacyRevealed`."""
 
 
-Event = AccessDecided | AuditRead | LogRead | OperationsRead | PharmacyRevealed
+Event = AccessDecided | AuditRead | LogRead | OperationsRead | PharmacyRevealed | RegistrationsRead
 EVENTS: Final[dict[str, type[Event]]] = {
     ACCESS_DECIDED: AccessDecided,
     AUDIT_READ: AuditRead,
     LOG_READ: LogRead,
+    REGISTRATIONS_READ: RegistrationsRead,
     OPERATIONS_READ: OperationsRead,
     PHARMACY_REVEALED: PharmacyRevealed,
 }
@@ -45,7 +48,7 @@ def fold(event: Event, recorded: Recorded) -> tuple[Change, ...]:
         case PharmacyRevealed(access=access):
             own = {"event_type": PHARMACY_REVEALED, "purpose": REVEALED}
             return (Upsert("decision", _decision(access, recorded) | own),)
-        case AuditRead() | LogRead() | OperationsRead():
+        case AuditRead() | LogRead() | OperationsRead() | RegistrationsRead():
             return ()
         case _:
             assert_never(event)

@@ -1,6 +1,7 @@
 """The API against everything real: broker, database, stages and projections as processes."""
 
 import asyncio
+import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -12,10 +13,12 @@ import pytest
 
 from consumers.audit.report import Window
 from consumers.cli.rederive import Stage, audited
+from consumers.cli.registrations import stood
 from consumers.stack.office import office_signing_key
 from consumers.stack.stack import Stack
 from infra.kafka import Partition, producer, reader
-from infra.settings import load_settings
+from infra.keys.opening import opened_vault
+from infra.settings import Settings, load_settings
 from schemas import topics
 from schemas.audit import ACCESS_DECIDED, AccessDecided
 from schemas.dispensation import (
@@ -29,6 +32,8 @@ from schemas.dispensation import (
 from schemas.publisher import Contract, Enrolled
 from schemas.receipts import Receipt
 from schemas.sealing.office import OfficeKeys
+from schemas.sealing.pseudonym import subject_pseudonym
+from schemas.subject import Notice
 from streams.intake.http_transport import HttpTransport
 from streams.intake.keys import SigningKey
 from streams.intake.office import publisher_record
@@ -213,6 +218,78 @@ async def _caregivers_decisions(backbone: Backbone) -> list[tuple[str, str | Non
     return [(event.decision, event.reason) for event in events if event.role == "caregiver"]
 
 
+async def _notices(backbone: Backbone) -> list[tuple[str, str]]:
+    """What patients are told: kind and id of each notice, in order within a partition."""
+    found: list[tuple[str, str]] = []
+    async with reader(backbone.stack.settings) as broker:
+        partitions = await broker.assign_all(topics.SUBJECT_NOTICES.name)
+        ends = await broker.end_offsets(partitions)
+        while not _passed(await broker.positions(), ends):
+            for records in (await broker.poll(timeout=0.2)).values():
+                found += [
+                    (Notice.read(one.value or b"").notice, dict(one.headers)["ce_id"].decode())
+                    for one in records
+                ]
+    return found
+
+
+async def _everything_was_told_once(backbone: Backbone) -> None:
+    """Although the part that tells it was killed on the way."""
+    expected = [
+        "consent_given",
+        "consent_withdrawn",
+        "first_access",
+        "first_access",
+        "mandate_waiting",
+    ]
+
+    async def told() -> bool:
+        return len(await _notices(backbone)) >= len(expected)
+
+    await until(told, 120)
+    notices = await _notices(backbone)
+    assert sorted(kind for kind, _ in notices) == expected
+    assert len({id_ for _, id_ in notices}) == len(notices)
+
+
+async def _withdrawn_while_the_notices_fall(backbone: Backbone, patient: str) -> None:
+    backbone.stack.parts["notices"].send(signal.SIGKILL)
+    await backbone.register(patient, kind="withdraw_consent")
+
+
+async def _consent_stood_for_a_while(backbone: Backbone, patient: str) -> None:
+    """Asked by the patient as of a moment, and by an auditor as of a position."""
+    now = (await backbone.ask("/v1/me/registrations", patient)).json()["registrations"]
+    (consent,) = [one for one in now if one["kind"] == "consent"]
+    assert consent["state"] == "ended"
+    then = {"stood_at": consent["registered_at"]}
+    answer = (await backbone.ask("/v1/me/registrations", patient, then)).json()
+    assert [(one["kind"], one["state"]) for one in answer["registrations"]] == [
+        ("consent", "active")
+    ]
+    settings = backbone.stack.settings
+    vault_key = await _pseudonym_key(settings)
+    subject = subject_pseudonym(vault_key, ANN)
+    rows = await stood(settings, subject, at=None, position=None, auditor="an auditor")
+    (given,) = [row for row in rows if row.kind == "consent"]
+    assert given.ended_at is not None
+    before = await stood(
+        settings, subject, at=None, position=given.position + 1, auditor="an auditor"
+    )
+    assert [(row.kind, row.ended_at) for row in before] == [("consent", None)]
+
+
+async def _pseudonym_key(settings: Settings) -> bytes:
+    async with opened_vault(settings) as keys:
+        return await keys.root_key("pseudonym")
+
+
+async def _told_and_derived_again(backbone: Backbone, patient: str) -> None:
+    await _consent_stood_for_a_while(backbone, patient)
+    await _everything_was_told_once(backbone)
+    await _everything_is_derived_again(backbone)
+
+
 async def _everything_is_derived_again(backbone: Backbone) -> None:
     """Accesses, answers and registrations, by an auditor with the log and the keys."""
     window = Window(datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(minutes=1))
@@ -266,7 +343,7 @@ async def test_a_line_is_dispensed_shared_withdrawn_and_accounted_for(backbone: 
     assert PHARMACY not in str(in_fhir)
 
     # A withdrawal that was acknowledged is respected by the very next read.
-    await backbone.register(patient, kind="withdraw_consent")
+    await _withdrawn_while_the_notices_fall(backbone, patient)
     withdrawn = await backbone.ask("/v1/patients/history", doctor, asked)
     assert (withdrawn.status_code, withdrawn.content) == (403, refusal.content)
 
@@ -306,7 +383,7 @@ async def test_a_line_is_dispensed_shared_withdrawn_and_accounted_for(backbone: 
         None,
         "no_consent",
     ]
-    await _everything_is_derived_again(backbone)
+    await _told_and_derived_again(backbone, patient)
 
 
 async def test_a_registration_that_the_stage_refuses_is_a_422(backbone: Backbone) -> None:

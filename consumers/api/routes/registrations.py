@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Header, Response
 from consumers.api import erasures, forms, merges, overview, registrations
 from consumers.api.answers import NOT_FOUND, REGISTRATION_REFUSALS, as_json
 from consumers.api.callers import require
-from consumers.api.forms import EmptyForm, RegistrationForm
+from consumers.api.forms import RegistrationForm, StoodForm
 from consumers.api.problems import Problem
 from consumers.api.registrations import RegistrationAnswer
 from consumers.api.security import Authenticated, Deps, Identified, SecuredRoute, bearer
@@ -57,7 +57,7 @@ async def ask(deps: Deps, principal: Authenticated, registration: str) -> Respon
 @router.post(
     "/me/registrations", response_model=overview.OverviewAnswer, responses=REGISTRATION_REFUSALS
 )
-async def own_registrations(deps: Deps, caller: Identified, _form: EmptyForm) -> Response:
+async def own_registrations(deps: Deps, caller: Identified, form: StoodForm) -> Response:
     """What is registered about oneself, and the mandates that one holds or is offered."""
     require(caller.principal, "patient")
-    return as_json(await overview.answer(deps, caller))
+    return as_json(await overview.answer(deps, caller, stood_at=form.stood_at))

@@ -1,5 +1,8 @@
+import itertools
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +19,7 @@ from projections.access import (
     Reader,
     decide,
 )
-from schemas.policy import AccessPolicy
+from schemas.policy import AccessPolicy, baseline, effective
 from tests.unit.projections.access_spec import specified
 from tests.unit.projections.test_access import POLICY
 
@@ -93,6 +96,98 @@ def test_the_decision_is_the_one_that_the_second_specification_names(
     request: AccessRequest, facts: AccessFacts, policy: AccessPolicy
 ) -> None:
     assert summary(decide(request, facts, policy, NOW)) == specified(request, facts, policy, NOW)
+
+
+PATIENT, READER, PLACE = (c * 26 for c in "abc")
+WHOLE: dict[str, list[Any]] = {
+    "role": ["patient", "caregiver", "pharmacist", "pharmacy"],
+    "person": [PATIENT, READER],
+    "organisation": [None, PLACE],
+    "profession": [None, "physician", "pharmacist"],
+    "purpose": ["history", "own_history"],
+    "consent": [None, "subject/0/1/0"],
+    "link": [None, (READER, -9, 9), (PLACE, -9, 9), (READER, -9, 0), (READER, 1, 9)],
+    "excluded": [None, READER, PLACE],
+    "acting": [None, "mandate", "ended mandate", "another's mandate", "parent", "grown child"],
+    "state": ["living", "dead", "between two numbers"],
+}
+"""Every kind of principal, purpose, state of the subject and time, one value for each."""
+
+
+def _facts_of(case: dict[str, Any]) -> AccessFacts:
+    moment = {"mandate": 1, "ended mandate": 0, "another's mandate": 1}.get(case["acting"])
+    holder = READER if case["acting"] != "another's mandate" else "d" * 26
+    mandates = (
+        ()
+        if moment is None
+        else (Mandate("mandate-1", holder, "prescription", NOW + timedelta(seconds=moment)),)
+    )
+    until = {"parent": 1, "grown child": 0}.get(case["acting"])
+    link = case["link"]
+    return AccessFacts(
+        consent=case["consent"],
+        links=()
+        if link is None
+        else (
+            Link("link-0001", link[0], "pharmacy", *(NOW + timedelta(days=d) for d in link[1:])),
+        ),
+        exclusions=() if case["excluded"] is None else (Exclusion("ex-00001", case["excluded"]),),
+        mandates=mandates,
+        parents=()
+        if until is None
+        else (Parent("parent-1", READER, NOW + timedelta(seconds=until)),),
+        death="death-01" if case["state"] == "dead" else None,
+        merge_pending=case["state"] == "between two numbers",
+    )
+
+
+def test_it_decides_the_whole_product_of_principals_purposes_states_and_times() -> None:
+    permits = denies = 0
+    strict = POLICY.model_copy(update={"patient_reads_without_consent": False})
+    for values in itertools.product(*WHOLE.values()):
+        case: dict[str, Any] = dict(zip(WHOLE, values, strict=True))
+        reader = Reader(case["role"], case["person"], case["organisation"], case["profession"])
+        request = AccessRequest(reader, PATIENT, case["purpose"])
+        facts = _facts_of(case)
+        for policy in (POLICY, strict):
+            outcome = decide(request, facts, policy, NOW)
+            assert summary(outcome) == specified(request, facts, policy, NOW), case
+            permits += isinstance(outcome, Permit)
+            denies += isinstance(outcome, Deny)
+    assert permits + denies == 2 * math.prod([len(values) for values in WHOLE.values()])
+    assert permits > 1_000
+
+
+def test_a_change_of_policy_is_data_that_holds_from_its_date_on() -> None:
+    """From `change` on caregivers see a month, and nurses nothing any more."""
+    change = NOW + timedelta(days=1)
+    shorter = POLICY.readers["caregiver"].model_copy(update={"window_months": 1})
+    data = POLICY.model_copy(
+        update={
+            "readers": {**POLICY.readers, "caregiver": shorter},
+            "professions": ("physician",),
+        }
+    )
+    known = baseline("access")
+    later = known.model_copy(update={"version": "access/9", "valid_from": change, "data": data})
+    facts = AccessFacts(
+        consent="c", links=(Link("link-0001", READER, "gmd", NOW, NOW + timedelta(days=9)),)
+    )
+
+    def months(profession: str, at: datetime) -> int | str:
+        version = effective([known, later], at)
+        request = AccessRequest(Reader("caregiver", READER, None, profession), PATIENT, "history")
+        outcome = decide(request, facts, version.access, at)
+        if isinstance(outcome, Deny):
+            return outcome.reason
+        return round((at - outcome.window_start).days / 30.4)
+
+    instant = timedelta(microseconds=1)
+    assert [months("physician", at) for at in (NOW, change - instant, change)] == [6, 6, 1]
+    assert [months("nurse", at) for at in (change - instant, change)] == [
+        6,
+        "profession_not_allowed",
+    ]
 
 
 @given(REQUESTS, FACTS, policies())

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.access import AccessFacts, Exclusion, Link, Mandate, Parent
-from projections.registered import RegistrationRow, access_facts, concerned, standing
+from projections.registered import (
+    RegistrationRow,
+    access_facts,
+    concerned,
+    standing,
+    stood_at,
+    stood_before,
+)
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -177,6 +184,37 @@ def test_a_row_stands_from_its_fact_to_the_one_that_ends_it(
     assert bool(found) is (begun < cut and (ended is None or ended >= cut))
     assert bool(standing([one], None)) is (ended is None)
     assert bool(standing([one], {3: cut})) is (ended is None)
+
+
+def test_what_stood_at_a_moment_knows_nothing_of_what_came_later() -> None:
+    """A mandate granted at noon, accepted an hour later, ended after two."""
+    hours = [NOON + timedelta(hours=number) for number in range(4)]
+    one = row("mandate", accepted_at=hours[1], ended_at=hours[2], recorded_at=hours[0])
+    before = stood_at([one], NOON - timedelta(seconds=1))
+    told = [stood_at([one], hour)[0] for hour in hours]
+    assert before == []
+    assert [(known.accepted_at, known.ended_at) for known in told] == [
+        (None, None),
+        (hours[1], None),
+        (hours[1], hours[2]),
+        (hours[1], hours[2]),
+    ]
+
+
+def test_what_stood_before_a_position_knows_nothing_of_what_came_later() -> None:
+    one = row(
+        "mandate", position=3, accepted_at=NOON, accepted_position=5, ended_at=LATER,
+        ended_position=7,
+    )  # fmt: skip
+    told = {cut: stood_before([one], cut) for cut in (3, 4, 5, 6, 7, 8)}
+    assert told[3] == []
+    assert [(told[cut][0].accepted_at, told[cut][0].ended_at) for cut in (4, 5, 6, 7, 8)] == [
+        (None, None),
+        (None, None),
+        (NOON, None),
+        (NOON, None),
+        (NOON, LATER),
+    ]
 
 
 def test_a_mandate_is_a_fact_only_once_its_acceptance_lies_before_the_cut() -> None:

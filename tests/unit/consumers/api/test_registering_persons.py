@@ -1,6 +1,7 @@
 """Who registers for whom, and merges of two numbers, which are two registrations."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.unit.consumers.api.world import (
     NOW,
     OTHER_PHARMACY,
     World,
+    mandate_row,
 )
 
 PATH = "/v1/registrations"
@@ -266,3 +268,22 @@ async def test_a_parent_reads_for_a_child(world: World) -> None:
     assert answer.status_code == 200
     (event,) = world.log.audited()
     assert (event.basis, event.detail, event.basis_refs) == ("mandate", "parent", ("parent-1",))
+
+
+async def test_what_was_registered_is_shown_as_it_stood_at_a_moment(world: World) -> None:
+    row = mandate_row(await world.subject(ANN), await world.subject(BOB))
+    granted = NOW - timedelta(days=5)
+    world.store.registered = [
+        replace(row, recorded_at=granted, ended_at=NOW - timedelta(days=1), valid_until=None)
+    ]
+
+    async def states(**form: str) -> list[str]:
+        answer = await world.ask("/v1/me/registrations", world.patient(), form)
+        return [one["state"] for one in answer.json()["registrations"]]
+
+    asked = [granted - timedelta(days=1), granted, NOW - timedelta(days=2)]
+    assert await states() == ["ended"]
+    told = [await states(stood_at=moment.isoformat()) for moment in asked]
+    assert told == [[], ["waiting"], ["active"]]
+    recorded = world.log.audited()[-1]
+    assert (recorded.purpose, recorded.decision) == ("registrations", "permit")

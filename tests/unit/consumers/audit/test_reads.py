@@ -8,7 +8,7 @@ from consumers.audit import reads
 from consumers.audit.keys import KeysMissing
 from consumers.audit.report import Difference, Report, Window
 from infra.keys.memory import MemoryVault
-from schemas.audit import AUDIT_READ, AuditRead
+from schemas.audit import AUDIT_READ, REGISTRATIONS_READ, AuditRead, RegistrationsRead
 from schemas.envelope import Envelope, parse
 from schemas.topics import ACCESS_AUDITED
 
@@ -66,3 +66,16 @@ async def test_an_audit_without_the_backbones_vault_is_not_recorded_bad() -> Non
     with pytest.raises(KeysMissing):
         await reads.record(log, MemoryVault(), "Auditor 7", _report(), NOW)
     assert log.kept == []
+
+
+async def test_a_question_about_a_subject_is_recorded_under_it_with_what_was_asked() -> None:
+    vault, log = MemoryVault(), Log()
+    await vault.root_key("pseudonym")
+    asked = reads.Stood("a" * 26, None, 4711, 3)
+    await reads.record_registrations(log, vault, "Auditor 7", asked, NOW)
+    [(topic, key, headers, value)] = log.kept
+    event, envelope = RegistrationsRead.read(value), parse(headers)
+    assert isinstance(envelope, Envelope)
+    assert (topic, key, envelope.type) == (ACCESS_AUDITED.name, b"a" * 26, REGISTRATIONS_READ)
+    assert (event.subject, event.position, event.stood_at, event.rows) == ("a" * 26, 4711, None, 3)
+    assert b"Auditor" not in value

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from consumers.cli.main import app
@@ -36,3 +37,18 @@ def test_people_get_a_table() -> None:
 
 def test_one_form_is_asked_for_at_a_time_bad() -> None:
     assert run("--markdown", "--json", code=2).startswith("dpp: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("someone",),
+        ("a" * 26, "--at", "2026-11-01T00:00:00+0100", "--position", "7"),
+        ("a" * 26, "--position", "-1"),
+        ("a" * 26, "--at", "yesterday"),
+    ],
+)
+def test_what_stood_is_asked_of_a_pseudonym_and_as_of_one_thing_bad(
+    arguments: tuple[str, ...],
+) -> None:
+    assert CliRunner().invoke(app, ["registrations", "show", *arguments]).exit_code == 2
