@@ -177,4 +177,5 @@ def test_memory_does_not_grow_with_the_export(tmp_path: Path) -> None:
             tracemalloc.stop()
         assert count == 4 * packs
     assert max(peaks) < 4 << 20
-    assert peaks[1] < 2 * peaks[0]
+    # Eight times the packs: what grew with them would be eight times as much.
+    assert peaks[1] < 4 * peaks[0]
