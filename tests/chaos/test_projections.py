@@ -18,7 +18,7 @@ from tests.support.chaos.projecting import FAULTS, OF_DATABASE, run
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
 SEED: Final = secrets.randbelow(10**6)
-AT_ONCE: Final = 4
+AT_ONCE: Final = 7
 
 
 def _require_kept(one: Outcome) -> None:
