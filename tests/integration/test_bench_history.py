@@ -42,8 +42,9 @@ async def connection(settings: Settings, fresh_database: str) -> AsyncIterator[C
 
 
 async def test_every_question_walks_along_its_index_and_the_benchmark_measures_them(
-    connection: Connection, tmp_path: Path
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(measure, "READS", 20)
     filled = await fill(connection, ROWS, told)
     await _plans_use_indexes(connection, filled)
     findings = Findings()
