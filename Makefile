@@ -35,7 +35,7 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 tests/unit
-	$(BIN)/pytest -n 2 --dist loadfile tests/integration tests/e2e tests/chaos
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/chaos tests/e2e tests/integration
 
 chaos: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos $(ARGS)

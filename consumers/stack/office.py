@@ -104,7 +104,7 @@ def first_keys(settings: Settings) -> Settings:
     _load_or_make(registrar_key_path(settings), "registrar-1")
     _load_or_make(log_key_path(settings), "log-1")
     update: dict[str, object] = {
-        "office_public_key": settings.office_public_key or b64encode(office.public_bytes),
+        "office_public_key": _pinned(settings, office),
         "log_key_file": log_key_path(settings),
     }
     if settings.kek is None and settings.kek_file is None:
@@ -113,6 +113,15 @@ def first_keys(settings: Settings) -> Settings:
             create_kek_file(kek_path(settings))
         update["kek_file"] = kek_path(settings)
     return settings.model_copy(update=update)
+
+
+def _pinned(settings: Settings, office: SigningKey) -> str:
+    """What the setting says, if it knows the key in this folder; else that key alone."""
+    if settings.office_public_key is not None:
+        known = settings.office_keys
+        if office.public_bytes in (known.first, *(key for _, key in known.later)):
+            return settings.office_public_key
+    return b64encode(office.public_bytes)
 
 
 async def init_office(settings: Settings) -> list[str]:

@@ -27,6 +27,7 @@ BEFORE_THE_FIRST_RELEASE: Final = frozenset(
         "0012_set_aside_by_version.sql",
         "0020_history_returns.sql",
         "0021_history_returns_index.sql",
+        "0061_access_log_by_time.sql",
     }
 )
 """These read tables under lock; no installation had rows when they were written. No more of them:
