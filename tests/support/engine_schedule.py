@@ -206,7 +206,8 @@ class _Process:
         """The group has handed over."""
         _CURRENT.set(self)
         self.workers.keep_only({0} if mine else set())
-        self._at = self._world.hint if mine else None
+        # The group's offset, unless a worker that stays knows better: see `perform_seek`.
+        self._at = self.workers.expected().get(0, self._world.hint) if mine else None
         self.workers.take({0} if mine else set())
 
     def freeze(self) -> None:
