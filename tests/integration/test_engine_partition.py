@@ -95,6 +95,9 @@ async def test_a_writer_that_was_followed_by_another_is_fenced(settings: Setting
 async def test_a_zombie_stops_and_writes_nothing_beside_the_partitions_new_owner(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # What earlier tests of this process left behind is not this one's.
+    gc.collect()
+    caplog.clear()
     stage, records = await _loaded(settings)
     async with lone_worker(settings, stage) as zombie, lone_worker(settings, stage) as owner:
         assert await zombie.run_batch(records[:10])
