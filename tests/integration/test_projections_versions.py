@@ -226,10 +226,15 @@ async def test_a_release_that_fills_columns_otherwise_rebuilds_while_readers_go_
 
 
 async def test_several_processes_rebuild_one_projection_and_stop_at_true_positions(
-    topics_applied: Settings, fresh_database: str, tmp_path: Path
+    topics_applied: Settings, fresh_database: str, second_database: str, tmp_path: Path
 ) -> None:
-    dsn = SecretStr(fresh_database)
-    own = first_keys(topics_applied.model_copy(update={"data": tmp_path, "postgres_dsn": dsn}))
+    # A vault of its own too: another test may have made the shared one under another key.
+    places = {
+        "data": tmp_path,
+        "postgres_dsn": SecretStr(fresh_database),
+        "vault_dsn": SecretStr(second_database),
+    }
+    own = first_keys(topics_applied.model_copy(update=places))
     await migrate(migration_sources(own))
     projection = access_log_projection()
     async with opened(own, fresh_database, projection.topic) as world:
