@@ -20,6 +20,7 @@ from infra.kafka import (
 )
 from infra.postgres import Connection, DatabaseUnavailable, connect
 from infra.settings import Settings
+from infra.waiting import pause
 from projections.batch import Batch, failure_of, fold_batch, moves
 from projections.copies import Copies
 from projections.health import (
@@ -148,7 +149,7 @@ class Follower:
                 if leases.held:
                     await self._step(connection, source, target, writer, landing)
                 else:
-                    await self._pause(LOOK_SECONDS)
+                    await pause(self._stop, LOOK_SECONDS)
             await landing.done()
 
     async def _target(
@@ -288,15 +289,8 @@ class Follower:
         self._health.enter(name, "retrying", reason)
         RETRIES.labels(name).inc()
         _log.warning("projection waits for a server", projection=name, reason=reason)
-        await self._pause(self._delay)
+        await pause(self._stop, self._delay)
         self._delay = min(2 * self._delay, BACKOFF_SECONDS[1])
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return
 
     def _failure(self, category: str) -> Failure:
         return Failure(category, self._projection.topic)
@@ -339,7 +333,7 @@ class Follower:
                 break
             if waiting in done:
                 self._health.enter(self._projection.name, "stopped", reason)
-                await self._pause(BACKOFF_SECONDS[0])
+                await pause(self._stop, BACKOFF_SECONDS[0])
         self._health.enter(self._projection.name, "starting")
 
     async def _called(self, reason: str) -> bool:

@@ -17,6 +17,7 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from infra.postgres import Connection, DatabaseUnavailable, Pool, connect
+from infra.waiting import under_way
 from projections.store import CHANNEL
 
 QUIET_SECONDS: Final = 10.0
@@ -79,11 +80,7 @@ class PositionWaiter:
         """
         listening = asyncio.Event()
         self._task = asyncio.create_task(self._listen(listening))
-        first = asyncio.create_task(listening.wait())
-        await asyncio.wait({self._task, first}, return_when=asyncio.FIRST_COMPLETED)
-        if not first.done():
-            first.cancel()
-            await self._task
+        await under_way(self._task, listening)
 
     async def stop(self) -> None:
         """Stops listening; waits under way end at their limit."""

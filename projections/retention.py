@@ -8,7 +8,7 @@ Source: DESIGN sections 4.2 and 7.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -21,6 +21,7 @@ from psycopg import sql
 from infra.errors import InfrastructureError
 from infra.postgres import Connection, connect
 from infra.settings import Settings
+from infra.waiting import pause
 from projections.erasure import lock_positions
 from projections.history_store import TABLE
 from schemas.brussels import day_of, shift_months, start_of_day
@@ -157,6 +158,4 @@ async def keep_retaining(
             _log.info("retention", periods=done.periods, rows=done.rows, months=done.months)
         except (InfrastructureError, VaultUnavailable, psycopg.Error) as error:
             _log.error("retention failed, trying again", error=type(error).__name__)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(EVERY_SECONDS):
-                await stop.wait()
+        await pause(stop, EVERY_SECONDS)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
@@ -24,6 +24,7 @@ from infra.errors import InfrastructureError
 from infra.observability import logs
 from infra.observability.ops import serve_ops
 from infra.settings import Settings, load_settings
+from infra.waiting import pause
 from streams.notary.directory import Read
 from streams.notary.leaf import LeafInvalid
 from streams.notary.notes import NoteInvalid, Verifier
@@ -142,9 +143,7 @@ class _Watch:
         )
         try:
             while not stop.is_set() and await self._in_order():
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._every):
-                        await stop.wait()
+                await pause(stop, self._every)
         finally:
             stop.set()
             await serving

@@ -7,7 +7,6 @@ of erased generations are destroyed anew. Source: DESIGN sections 4.2 and 10.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +19,7 @@ from infra.errors import InfrastructureError
 from infra.keys.opening import opened_vault
 from infra.postgres import Connection, connect
 from infra.settings import Settings
+from infra.waiting import pause
 from projections.erasure import erase
 from projections.erasure_queries import Erasure, executed
 from schemas.keyvault import KeyVault, SubjectSecret, VaultUnavailable
@@ -101,13 +101,7 @@ async def keep_carrying_out(
                     LAST_DONE.set_to_current_time()
                     if done != CarriedOut():
                         _log.info("erasures", secrets=done.secrets, rows=done.rows)
-                    await _pause(stop)
+                    await pause(stop, EVERY_SECONDS)
         except (InfrastructureError, VaultUnavailable, psycopg.Error) as error:
             _log.error("erasures cannot be carried out, trying again", error=type(error).__name__)
-            await _pause(stop)
-
-
-async def _pause(stop: asyncio.Event) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(EVERY_SECONDS):
-            await stop.wait()
+            await pause(stop, EVERY_SECONDS)

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,6 +15,7 @@ from infra.errors import InfrastructureError
 from infra.kafka import producer
 from infra.keys.opening import opened_vault
 from infra.settings import Settings
+from infra.waiting import pause
 from projections.broadcast import BroadcastTables
 from schemas.keyvault import IntakeKey, KeyVault, VaultUnavailable
 from schemas.publisher import BackboneKeyPublished, BackboneKeyRetired, PublisherFact
@@ -80,6 +80,4 @@ async def keep_destroying(
             _log.info("intake keys", destroyed=destroyed)
         except (InfrastructureError, VaultUnavailable, psycopg.Error) as error:
             _log.error("keys could not be looked through, trying again", error=type(error).__name__)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(EVERY_SECONDS):
-                await stop.wait()
+        await pause(stop, EVERY_SECONDS)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +12,7 @@ from consumers.quality import metrics, silence
 from consumers.quality.silence import Publishers, Silence
 from infra.errors import InfrastructureError
 from infra.postgres import Pool
+from infra.waiting import pause
 from projections import quality_overview
 from projections.quality_overview import GapTotals
 from projections.silence import DAYS, per_threshold
@@ -54,9 +54,7 @@ class Watch:
         """Looks again and again until told to stop."""
         while not stop.is_set():
             await self._look()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._seconds):
-                    await stop.wait()
+            await pause(stop, self._seconds)
 
     async def _look(self) -> None:
         at = self._clock()

@@ -14,6 +14,7 @@ import structlog
 
 from infra.keys.postgres import ERASED_CHANNEL, PostgresVault
 from infra.postgres import DatabaseUnavailable, connect
+from infra.waiting import under_way
 
 RECONNECT_SECONDS: Final = (0.1, 3.0)
 _log = structlog.get_logger(__name__)
@@ -28,12 +29,8 @@ async def heeding_erasures(dsn: str, vault: PostgresVault) -> AsyncIterator[None
     """
     listening = asyncio.Event()
     task = asyncio.create_task(_heed(dsn, vault, listening))
-    first = asyncio.create_task(listening.wait())
-    await asyncio.wait({task, first}, return_when=asyncio.FIRST_COMPLETED)
-    first.cancel()
     try:
-        if task.done():
-            task.result()
+        await under_way(task, listening)
         yield
     finally:
         task.cancel()

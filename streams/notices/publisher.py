@@ -19,6 +19,7 @@ from infra.errors import InfrastructureError
 from infra.kafka import Partition, PartitionReader, Producer, Record, committed, producer, reader
 from infra.postgres import Connection, DatabaseUnavailable, connect
 from infra.settings import Settings
+from infra.waiting import pause
 from projections.copies import Copies, source_place
 from schemas.audit import ACCESS_DECIDED, AccessDecided
 from schemas.envelope import Envelope, Headers, parse
@@ -89,7 +90,7 @@ class NoticePublisher:
                 _log.warning("notices wait", reason=str(error))
             finally:
                 self.health.leads = False
-            await _pause(stop, _RETRY_SECONDS)
+            await pause(stop, _RETRY_SECONDS)
 
     async def _lead(self, stop: asyncio.Event) -> None:
         """Becomes the one process that publishes, if none is."""
@@ -221,7 +222,7 @@ async def _is_first(
         row = await cursor.fetchone()
         if row is not None and row[0] > record.offset:
             break
-        await _pause(stop, 0.05)
+        await pause(stop, 0.05)
     asked = {
         "subject": event.subject,
         "party": party,
@@ -230,11 +231,3 @@ async def _is_first(
     }
     row = await (await database.execute(_BEFORE, asked)).fetchone()
     return row is not None and not row[0]
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

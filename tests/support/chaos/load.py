@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from infra.errors import InfrastructureError
 from infra.kafka import Record, producer, reader
 from infra.settings import Settings
+from infra.waiting import under_way
 from streams.engine.outputs import source_position
 from tests.support.chaos.checker import Acknowledged, Answer, History, Place
 from tests.support.engine_world import LARGEST
@@ -103,11 +104,7 @@ class Load:
     async def start(self) -> None:
         """Begins, and returns when every publisher has an acknowledgement."""
         self._task = asyncio.create_task(self._run())
-        waiting = asyncio.create_task(self._sending.wait())
-        await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if self._task.done():
-            self._task.result()
+        await under_way(self._task, self._sending)
 
     async def stop(self) -> None:
         """Ends after the submissions under way."""

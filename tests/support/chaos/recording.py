@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from infra.kafka import Producer, producer
 from infra.keys.memory import MemoryVault
 from infra.settings import Settings
+from infra.waiting import under_way
 from schemas import brussels
 from schemas.dispensation import Supersedes
 from schemas.keyvault import KeyVault
@@ -126,11 +127,7 @@ class Recording:
     async def start(self) -> None:
         """Begins, and returns when the first transaction is committed."""
         self._task = asyncio.create_task(self._run())
-        waiting = asyncio.create_task(self._sending.wait())
-        await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if self._task.done():
-            self._task.result()
+        await under_way(self._task, self._sending)
 
     async def stop(self) -> None:
         """Ends after the transaction under way."""
