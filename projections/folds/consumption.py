@@ -7,8 +7,8 @@ are added by whoever counts. Source: DESIGN section 8, authorities.
 from typing import Final, assert_never
 
 from projections.folds.access_state import Recorded
-from projections.folds.changes import Change, Close, Upsert
-from projections.folds.product_recall import Fact, product_index
+from projections.folds.changes import Change, Upsert
+from projections.folds.product_recall import Fact, product_index, replaced
 from schemas.dispensation import (
     CorrectedFact,
     LineSummary,
@@ -30,9 +30,9 @@ def fold(
         case RegisteredFact():
             return _counted(fact, content, recorded, index_key)
         case CorrectedFact():
-            return (*_counted(fact, content, recorded, index_key), _replaced(fact, recorded))
+            return (*_counted(fact, content, recorded, index_key), replaced(fact, recorded))
         case RevokedFact():
-            return (_replaced(fact, recorded),)
+            return (replaced(fact, recorded),)
         case _:
             assert_never(fact)
 
@@ -56,12 +56,3 @@ def _counted(
         "recorded_position": recorded.offset,
     }
     return (Upsert("line", row),)
-
-
-def _replaced(fact: CorrectedFact | RevokedFact, recorded: Recorded) -> Close:
-    former = {
-        "pharmacy": fact.pharmacy,
-        "dguid": fact.dguid,
-        "version": fact.supersedes.version,
-    }
-    return Close("line", former, recorded.offset)

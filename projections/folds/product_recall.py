@@ -47,9 +47,9 @@ def fold(
             return _carried(fact, content, recorded, index_key)
         case CorrectedFact():
             entered = _carried(fact, content, recorded, index_key)
-            return (*entered, _replaced(fact, recorded))
+            return (*entered, replaced(fact, recorded))
         case RevokedFact():
-            return (_replaced(fact, recorded),)
+            return (replaced(fact, recorded),)
         case _:
             assert_never(fact)
 
@@ -111,7 +111,8 @@ def _carried(
     )
 
 
-def _replaced(fact: CorrectedFact | RevokedFact, recorded: Recorded) -> Close:
+def replaced(fact: CorrectedFact | RevokedFact, recorded: Recorded) -> Close:
+    """Ends the rows of the version that a correction or revocation takes the place of."""
     former = {
         "pharmacy": fact.pharmacy,
         "dguid": fact.dguid,
