@@ -36,6 +36,19 @@ from schemas.topics import ACCESS_AUDITED
 _UNKNOWN_SECRET_BYTES = 32
 
 
+def positions_used(deps: Dependencies, projection: str, topic: str) -> tuple[PositionUsed, ...]:
+    """How far a projection has applied each partition, as far as is known here."""
+    return tuple(
+        PositionUsed(
+            projection=projection,
+            topic=topic,
+            partition=one,
+            position=deps.positions.current(projection, topic, one),
+        )
+        for one in deps.log.partitions(topic)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One decision about one subject (or about none), ready to be recorded."""

@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from consumers.api import operators
+from consumers.api.audit import positions_used
 from consumers.api.forms import ConsumptionForm
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies, Product
@@ -73,7 +74,7 @@ async def answer(
     codes = _codes(deps.products, form)
     months = aggregates.closed_months(now, policy.aggregates.closed_after_days, KEPT_MONTHS)
     permitted = may(authority.principal.organisation, "consumption", policy, now)
-    positions = _positions(deps)
+    positions = positions_used(deps, PROJECTION, DISPENSATION_RECORDED.name)
     cells: tuple[Cell, ...] = ()
     if permitted and months:
         with step("fetch"):
@@ -159,19 +160,6 @@ def _window(months: Sequence[date]) -> Window:
     return Window(
         start=brussels.start_of_day(first),
         end=brussels.start_of_day(brussels.shift_months(months[-1], 1)),
-    )
-
-
-def _positions(deps: Dependencies) -> tuple[PositionUsed, ...]:
-    topic = DISPENSATION_RECORDED.name
-    return tuple(
-        PositionUsed(
-            projection=PROJECTION,
-            topic=topic,
-            partition=one,
-            position=deps.positions.current(PROJECTION, topic, one),
-        )
-        for one in deps.log.partitions(topic)
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from consumers.api import audit, operators
-from consumers.api.audit import Decision
+from consumers.api.audit import Decision, positions_used
 from consumers.api.callers import Caller
 from consumers.api.forms import OpenRecallForm, RecallForm, RecallLinesForm
 from consumers.api.operators import Operator, Reading
@@ -400,18 +400,9 @@ async def _settle(deps: Dependencies) -> None:
 
 def _positions(deps: Dependencies) -> tuple[PositionUsed, ...]:
     """How far the projections were that the answer was counted from."""
-    return tuple(
-        PositionUsed(
-            projection=projection,
-            topic=topic,
-            partition=one,
-            position=deps.positions.current(projection, topic, one),
-        )
-        for projection, topic in (
-            (LINES, DISPENSATION_RECORDED.name),
-            (PROJECTION, RECALL_NOTICES.name),
-        )
-        for one in deps.log.partitions(topic)
+    return (
+        *positions_used(deps, LINES, DISPENSATION_RECORDED.name),
+        *positions_used(deps, PROJECTION, RECALL_NOTICES.name),
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stdnum.exceptions import ValidationError as InvalidNumber
 
 from consumers.api import operators
+from consumers.api.audit import positions_used
 from consumers.api.cursors import CursorBook, PageMark, SortKey
 from consumers.api.forms import OwnRefusalsForm, RefusalsForm
 from consumers.api.operators import Operator, Reading
@@ -193,16 +194,7 @@ def _key(after: SortKey) -> RefusalKey:
 
 def receipt_positions(deps: Dependencies) -> tuple[PositionUsed, ...]:
     """How far the receipts are projected."""
-    topic = DISPENSATION_RECEIPTS.name
-    return tuple(
-        PositionUsed(
-            projection=PROJECTION,
-            topic=topic,
-            partition=one,
-            position=deps.positions.current(PROJECTION, topic, one),
-        )
-        for one in deps.log.partitions(topic)
-    )
+    return positions_used(deps, PROJECTION, DISPENSATION_RECEIPTS.name)
 
 
 def pharmacy_number(number: str | None) -> str | None:

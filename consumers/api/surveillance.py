@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from consumers.api import operators
+from consumers.api.audit import positions_used
 from consumers.api.forms import SurveillanceForm
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
@@ -68,7 +69,7 @@ async def answer(
     start = form.since or end - PERIOD
     if not start < end <= start + LONGEST:
         raise Problem(400, "malformed-request", [FieldIssue(path="/since", code="period")])
-    positions = _positions(deps)
+    positions = tuple(one for name, topic in _READ for one in positions_used(deps, name, topic))
     with step("fetch"):
         uses = await deps.store.uses(start=start, end=end, now=now)
     key = await deps.vault.root_key("pseudonym")
@@ -96,16 +97,3 @@ async def answer(
 def _view(finding: Finding) -> FindingView:
     members = asdict(finding)
     return FindingView.model_validate({**members, **members.pop("party")})
-
-
-def _positions(deps: Dependencies) -> tuple[PositionUsed, ...]:
-    return tuple(
-        PositionUsed(
-            projection=name,
-            topic=topic,
-            partition=one,
-            position=deps.positions.current(name, topic, one),
-        )
-        for name, topic in _READ
-        for one in deps.log.partitions(topic)
-    )
