@@ -81,6 +81,22 @@ async def _uncount(connection: Connection, subject: str, generation: int) -> int
     return removed
 
 
+async def rows_left(connection: Connection, subject: str, generation: int) -> int:
+    """Rows that `erase` would still remove: none once an erasure was carried out."""
+    left = 0
+    cursor = await connection.execute(_TABLES, (list(KEPT),))
+    for schema, table in await cursor.fetchall():
+        counted = await connection.execute(
+            sql.SQL("SELECT count(*) FROM {} WHERE subject = %s AND generation <= %s").format(
+                sql.Identifier(schema, table)
+            ),
+            (subject, generation),
+        )
+        row = await counted.fetchone()
+        left += row[0] if row else 0
+    return left
+
+
 async def forget_erased(connection: Connection, schema: str) -> None:
     """Takes every row of an erased generation out of a version that was filled without looking."""
     tables = await connection.execute(_TABLES_OF, (schema,))

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge
 from consumers.audit.crosscheck import Discrepancy, Kept, Logged, differences
 from infra.kafka import BrokerUnavailable, Partition, PartitionReader, RecordDamaged, reader
 from infra.settings import Settings
-from streams.notary import leaf, notes, reading, tiles
+from streams.notary import leaf, notes, reading
 from streams.notary.directory import CHECKPOINT, Read
 from streams.notary.leaf import LOGGED
 from streams.notary.notes import Checkpoint, Verifier
@@ -100,13 +100,11 @@ async def compare(
 def _stretch(read: Read, first: int, size: int, done: Compared) -> dict[Partition, list[Logged]]:
     """The leaves of some bundles by partition, without those compared before."""
     found: dict[Partition, list[Logged]] = {}
-    for index in range(first, min(first + STRETCH, -(-size // WIDTH))):
-        entries = reading.entries(read, index, tiles.width_at(size, 0, index))
-        for number, entry in enumerate(entries, index * WIDTH):
-            if number >= done.size:
-                topic, partition, offset = leaf.place(entry)
-                logged = Logged(offset, number, entry)
-                found.setdefault(Partition(topic, partition), []).append(logged)
+    for number, entry in reading.leaves(read, size, range(first, first + STRETCH)):
+        if number >= done.size:
+            topic, partition, offset = leaf.place(entry)
+            logged = Logged(offset, number, entry)
+            found.setdefault(Partition(topic, partition), []).append(logged)
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.kafka import Partition
-from streams.notary import leaf, reading, tiles
+from streams.notary import leaf, reading
 from streams.notary.directory import Read
 from streams.notary.tiles import WIDTH
 
@@ -57,9 +57,7 @@ class Places:
         return lasts
 
     def _leaves(self, block: int, size: int) -> Iterator[tuple[int, bytes]]:
-        for index in range(block * BLOCK, min((block + 1) * BLOCK, -(-size // WIDTH))):
-            width = tiles.width_at(size, 0, index)
-            yield from enumerate(reading.entries(self._read, index, width), index * WIDTH)
+        return reading.leaves(self._read, size, range(block * BLOCK, (block + 1) * BLOCK))
 
     def _add(self, lasts: dict[Partition, int], *, keep: bool) -> None:
         for place, offset in lasts.items():

@@ -14,9 +14,8 @@ from consumers.audit.verify import verify as verify_log
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json
 from consumers.cli.progress import shown
-from consumers.stack.office import log_key_path
+from consumers.stack.office import log_verifier
 from infra.settings import load_settings
-from streams.intake.keys import SigningKey
 from streams.notary import leaf, notes, proofs
 from streams.notary.leaf import LeafInvalid
 from streams.notary.notes import NoteInvalid, Verifier
@@ -45,9 +44,7 @@ def log() -> None:
 def vkey(as_json: Json = False) -> None:
     """Prints the log's verifier key, which auditors pin."""
     with one_sentence():
-        settings = load_settings()
-        key = SigningKey.load(log_key_path(settings))
-        text = str(notes.verifier(settings.log_origin, key.private))
+        text = str(log_verifier(load_settings()))
     if as_json:
         print_json({"vkey": text})
     else:

@@ -13,12 +13,10 @@ from consumers.cli.output import Exit, console, fail, one_sentence, print_json, 
 from consumers.erasure import certificate as certificates
 from consumers.erasure.carrying import apply_all
 from consumers.erasure.issuing import issue
-from consumers.stack.office import log_key_path, office_signing_key
+from consumers.stack.office import log_verifier, office_signing_key
 from infra.postgres import connect
 from infra.settings import Settings, load_settings
 from projections.erasure_queries import Erasure, erasures
-from streams.intake.keys import SigningKey
-from streams.notary import notes
 from streams.notary.directory import LogDirectory
 from streams.notary.notes import NoteInvalid
 
@@ -96,10 +94,8 @@ def certificate(
     with one_sentence():
         settings = load_settings()
         office = office_signing_key(settings)
-        verifier = notes.verifier(
-            settings.log_origin, SigningKey.load(log_key_path(settings)).private
-        )
         read = LogDirectory(log or settings.log_folder).read
+        verifier = log_verifier(settings)
         found = asyncio.run(issue(settings, read, verifier, erasure, datetime.now(UTC)))
         files = [out, *(out.with_stem(f"{out.stem}-{at}") for at in range(2, len(found) + 1))]
         for path, one in zip(files, found, strict=True):
@@ -119,8 +115,8 @@ def check(
     """Checks a certificate with nothing but the office's public key (DPP_OFFICE_PUBLIC_KEY)."""
     with one_sentence():
         settings = load_settings()
-        keys = settings.office_keys
-    for office in (keys.first, *(key for _, key in keys.later)):
+        keys = settings.office_keys.every
+    for office in keys:
         try:
             found = certificates.check(file.read_bytes(), settings.log_origin, office)
         except NoteInvalid as error:

@@ -11,10 +11,8 @@ from consumers.demo.reading import OWN, REGISTRATIONS
 from consumers.erasure import certificate as certificates
 from consumers.erasure.issuing import NotCertified, issue
 from consumers.simulation.registrations import Personas, TokenPersona
-from consumers.stack.office import log_key_path, office_signing_key
+from consumers.stack.office import log_verifier, office_signing_key
 from infra.settings import Settings
-from streams.intake.keys import SigningKey
-from streams.notary import notes
 from streams.notary.directory import LogDirectory
 
 OFFICERS: Final = ("first_officer", "second_officer")
@@ -76,11 +74,9 @@ async def _emptied(portal: Portal) -> int:
 
 async def _certified(settings: Settings, erasure: str, checks: Checks) -> None:
     office = office_signing_key(settings)
-    key = SigningKey.load(log_key_path(settings)).private
-    log = notes.verifier(settings.log_origin, key)
     read = LogDirectory(settings.log_folder).read
     try:
-        (made,) = await issue(settings, read, log, erasure, datetime.now(UTC))
+        (made,) = await issue(settings, read, log_verifier(settings), erasure, datetime.now(UTC))
     except NotCertified as error:
         checks.expect("the erasure is certified: the log holds and replays", "", str(error))
         return

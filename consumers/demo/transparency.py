@@ -12,14 +12,13 @@ from consumers.audit.prove import Proven, at_place, prove
 from consumers.audit.remote import HttpLog
 from consumers.audit.verify import Memory, verify
 from consumers.demo.checks import Checks
-from consumers.stack.office import log_key_path
+from consumers.stack.office import log_verifier
 from infra.kafka import Partition, partition_for, reader
 from infra.keys.opening import opened_vault
 from infra.settings import Settings
 from schemas.sealing import b64decode
 from schemas.sealing.pseudonym import subject_pseudonym
 from schemas.topics import ACCESS_AUDITED
-from streams.intake.keys import SigningKey
 from streams.notary import leaf, notes, proofs, tiles
 from streams.notary.directory import LogDirectory
 from streams.notary.notes import Verifier
@@ -36,8 +35,7 @@ async def transparency(settings: Settings, api_url: str, patient: str, checks: C
     """
     async with opened_vault(settings, maximum=1) as vault:
         subject = subject_pseudonym(await vault.root_key("pseudonym"), patient)
-    key = SigningKey.load(log_key_path(settings))
-    log = notes.verifier(settings.log_origin, key.private)
+    log = log_verifier(settings)
     proven = await _newest_access(settings, subject, log)
     opened = proofs.check(proofs.read(proven.proof), proven.entry, log)
     checks.expect("the newest access is proven in the log", True, opened.size > proven.index)

@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-
-from psycopg import sql
 
 from consumers.audit.verify import Memory
 from consumers.audit.verify import verify as verify_log
@@ -16,16 +13,16 @@ from infra.errors import InfrastructureError
 from infra.keys.opening import opened_vault
 from infra.postgres import Connection, connect
 from infra.settings import Settings
+from projections.erasure import rows_left
 from projections.erasure_queries import Erasure, erasures
 from projections.shells import Projection, registered
 from projections.verify import verify as verify_projection
 from schemas import topics
 from schemas.brussels import day_of
 from schemas.sealing import b64encode
-from streams.notary import leaf, reading, tiles
+from streams.notary import leaf, reading
 from streams.notary.directory import Read
 from streams.notary.notes import Verifier
-from streams.notary.tiles import WIDTH
 
 _COPIES: Final = timedelta(milliseconds=topics.DISPENSATION_SUBMITTED.retention_ms, days=2)
 """How long sealed submissions are kept, and a segment of them beyond, at most a day old."""
@@ -78,7 +75,7 @@ async def _certificate(
 ) -> Certificate:
     if one.executed_at is None or one.executed_position is None or not one.removed:
         raise NotCertified(f"The erasure is not carried out yet: it is {one.phase}.")
-    if await _rows_left(connection, one):
+    if await rows_left(connection, one.subject, one.generation):
         raise NotCertified("The projections hold rows of the person: look at dpp run keeper.")
     return Certificate(
         erasure=one.id,
@@ -126,31 +123,6 @@ async def _same(settings: Settings, projection: Projection) -> Replayed:
     )
 
 
-async def _rows_left(connection: Connection, one: Erasure) -> int:
-    """Rows of the erased generations in the live tables of projections that forget."""
-    cursor = await connection.execute(_LIVE_TABLES)
-    left = 0
-    for schema, table in await cursor.fetchall():
-        counted = await connection.execute(
-            sql.SQL("SELECT count(*) FROM {} WHERE subject = %s AND generation <= %s").format(
-                sql.Identifier(schema, table)
-            ),
-            (one.subject, one.generation),
-        )
-        row = await counted.fetchone()
-        left += row[0] if row else 0
-    return left
-
-
-_LIVE_TABLES: Final = """
-SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname ~ '^(history|access_state|product_recall)_v[0-9]+$' AND c.relkind IN ('r', 'p')
-    AND NOT c.relispartition
-    AND 2 = (SELECT count(*) FROM pg_attribute AS a
-        WHERE a.attrelid = c.oid AND a.attname IN ('subject', 'generation'))
-"""
-
-
 def _verified(read: Read, log: Verifier, found: list[Erasure]) -> list[LogHolds]:
     verified = verify_log(read, log, Memory())
     checkpoint = verified.checkpoint
@@ -158,7 +130,7 @@ def _verified(read: Read, log: Verifier, found: list[Erasure]) -> list[LogHolds]
         told = "no checkpoint" if verified.fault is None else verified.fault.sentence
         raise NotCertified(f"The transparency log does not hold: {told}")
     leaves: list[list[int]] = [[] for _ in found]
-    for index, entry in _entries(read, checkpoint.size):
+    for index, entry in reading.leaves(read, checkpoint.size):
         for one, mine in zip(found, leaves, strict=True):
             if one.subject.encode() in entry and _is_of(leaf.decode(entry), one):
                 mine.append(index)
@@ -171,13 +143,6 @@ def _verified(read: Read, log: Verifier, found: list[Erasure]) -> list[LogHolds]
         )
         for mine in leaves
     ]
-
-
-def _entries(read: Read, size: int) -> Iterator[tuple[int, bytes]]:
-    for index in range(-(-size // WIDTH)):
-        width = tiles.width_at(size, 0, index)
-        for at, entry in enumerate(reading.entries(read, index, width)):
-            yield index * WIDTH + at, entry
 
 
 def _is_of(record: leaf.Leaf, one: Erasure) -> bool:

@@ -30,6 +30,8 @@ from schemas.subject import REGISTRATIONS
 from schemas.topics import PUBLISHER_REGISTERED
 from streams.intake.keys import KeyFileError, SigningKey
 from streams.intake.office import publisher_record
+from streams.notary import notes
+from streams.notary.notes import Verifier
 
 
 def office_key_path(settings: Settings) -> Path:
@@ -37,8 +39,8 @@ def office_key_path(settings: Settings) -> Path:
     return settings.data / "office" / "office.key"
 
 
-def office_signing_key(settings: Settings, at: datetime | None = None) -> SigningKey:
-    """The office's private key of that time (now): the one whose public half is pinned for it.
+def office_signing_key(settings: Settings) -> SigningKey:
+    """The office's private key of now: the one whose public half is pinned for this time.
 
     Raises:
         KeyFileError: it is not in the office's folder.
@@ -46,7 +48,7 @@ def office_signing_key(settings: Settings, at: datetime | None = None) -> Signin
     """
     if settings.office_public_key is None:
         return SigningKey.load(office_key_path(settings))
-    pinned = settings.office_keys.at(at or datetime.now(UTC))
+    pinned = settings.office_keys.at(datetime.now(UTC))
     folder = office_key_path(settings).parent
     for path in sorted(folder.glob("office*.key")):
         key = SigningKey.load(path)
@@ -94,6 +96,15 @@ def log_key_path(settings: Settings) -> Path:
     return settings.log_key_file or settings.data / "keys" / "log.key"
 
 
+def log_verifier(settings: Settings) -> Verifier:
+    """The log's public key under its name, from its private key here.
+
+    Raises:
+        KeyFileError: the key file cannot be used.
+    """
+    return notes.verifier(settings.log_origin, SigningKey.load(log_key_path(settings)).private)
+
+
 def first_keys(settings: Settings) -> Settings:
     """Makes the key files that are missing, and answers settings that point to them.
 
@@ -117,10 +128,9 @@ def first_keys(settings: Settings) -> Settings:
 
 def _pinned(settings: Settings, office: SigningKey) -> str:
     """What the setting says, if it knows the key in this folder; else that key alone."""
-    if settings.office_public_key is not None:
-        known = settings.office_keys
-        if office.public_bytes in (known.first, *(key for _, key in known.later)):
-            return settings.office_public_key
+    given = settings.office_public_key
+    if given is not None and office.public_bytes in settings.office_keys.every:
+        return given
     return b64encode(office.public_bytes)
 
 

@@ -47,6 +47,11 @@ class OfficeKeys:
             raise ValueError("the office's keys must follow each other in time")
         return cls(_public(first), later)
 
+    @property
+    def every(self) -> tuple[bytes, ...]:
+        """All of them, the first one first."""
+        return (self.first, *(key for _, key in self.later))
+
     def at(self, moment: datetime) -> bytes:
         """The key that signs at that time (32 bytes)."""
         valid = [key for since, key in self.later if since <= moment]

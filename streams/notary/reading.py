@@ -4,11 +4,11 @@ A log may drop a partial file once its full one exists, so whoever looks at an e
 takes the beginning of the full one then. Source: C2SP tlog-tiles, partial tiles.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from streams.notary import tiles
 from streams.notary.directory import LogFileMissing, Read
-from streams.notary.tiles import Tile
+from streams.notary.tiles import WIDTH, Tile
 from streams.notary.tree import HASH_BYTES, Nodes
 
 
@@ -42,6 +42,18 @@ def entries(read: Read, index: int, width: int) -> list[bytes]:
         LogFileMissing, LogUnavailable: as `bundle`.
     """
     return tiles.unpack(bundle(read, index, width), width)
+
+
+def leaves(read: Read, size: int, bundles: range | None = None) -> Iterator[tuple[int, bytes]]:
+    """The entries of a log of `size` leaves with their indexes, of these bundles or of all.
+
+    Raises:
+        BundleInvalid, LogFileMissing, LogUnavailable: as `entries`.
+    """
+    end = -(-size // WIDTH)
+    wanted = range(end) if bundles is None else range(bundles.start, min(bundles.stop, end))
+    for index in wanted:
+        yield from enumerate(entries(read, index, tiles.width_at(size, 0, index)), index * WIDTH)
 
 
 def nodes(read: Read, size: int) -> Nodes:
