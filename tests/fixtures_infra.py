@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.embedded.cluster import EmbeddedInfrastructure, Endpoints
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 from infra.topics import apply
 
 
@@ -25,13 +25,7 @@ def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoin
 @pytest.fixture(scope="session")
 def settings(infrastructure: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings that point to the running servers; nothing comes from the environment."""
-    return load_settings(
-        kafka_bootstrap=infrastructure.kafka_bootstrap,
-        postgres_dsn=infrastructure.postgres_dsn,
-        vault_dsn=infrastructure.vault_dsn,
-        data=tmp_path_factory.mktemp("data"),
-        log_format="console",
-    )
+    return infrastructure.settings(tmp_path_factory.mktemp("data"), log_format="console")
 
 
 @pytest.fixture(scope="session")

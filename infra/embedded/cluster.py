@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from infra.embedded.broker import Broker
 from infra.embedded.database import Database
 from infra.embedded.jars import classpath
 from infra.embedded.processes import POLL_SECONDS
 from infra.errors import InfrastructureError
+from infra.settings import Settings, load_settings
 
 
 class FolderInUse(InfrastructureError):
@@ -29,6 +30,16 @@ class Endpoints:
     kafka_bootstrap: str
     postgres_dsn: str
     vault_dsn: str
+
+    def settings(self, data: Path, **given: Any) -> Settings:
+        """Settings that reach the servers; the rest comes from `given`, then the environment."""
+        return load_settings(
+            kafka_bootstrap=self.kafka_bootstrap,
+            postgres_dsn=self.postgres_dsn,
+            vault_dsn=self.vault_dsn,
+            data=data,
+            **given,
+        )
 
 
 class EmbeddedInfrastructure:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from psycopg import sql
-from pydantic import SecretStr
 
 from consumers.bench.benches import Progress
 from consumers.catalogue.sample import ensure_sample
@@ -23,7 +22,7 @@ from infra.embedded.processes import free_ports
 from infra.kafka import Producer, producer
 from infra.keys.opening import opened_vault
 from infra.postgres import Connection, connect
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 from projections.history_store import COLUMNS, ensure_months
 from projections.rows import copy_rows
 from projections.store import use_schema
@@ -134,13 +133,9 @@ async def opened(folder: Path, size: Size, progress: Progress) -> AsyncIterator[
     """
     progress("broker and database", 0, 0)
     async with EmbeddedInfrastructure(folder) as running:
-        found = running.endpoints
         settings = first_keys(
-            load_settings(
-                kafka_bootstrap=found.kafka_bootstrap,
-                postgres_dsn=SecretStr(found.postgres_dsn),
-                vault_dsn=SecretStr(found.vault_dsn),
-                data=folder,
+            running.endpoints.settings(
+                folder,
                 log_format="console",
                 dev_issuer=True,
                 api_port=free_ports(1)[0],

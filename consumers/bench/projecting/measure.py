@@ -27,7 +27,7 @@ from infra.kafka import producer, reader
 from infra.keys.opening import opened_vault
 from infra.migrations import migrate
 from infra.postgres import connect, pool
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 from projections.hashing import stored_content
 from projections.health import ProjectionHealth
 from projections.positions import PositionWaiter
@@ -86,15 +86,7 @@ async def measure_projections(run: Run, visits: int, rival: int, single: int) ->
 @asynccontextmanager
 async def _prepared(run: Run) -> AsyncIterator[Settings]:
     async with EmbeddedInfrastructure(run.folder / "servers") as servers:
-        found = servers.endpoints
-        settings = first_keys(
-            load_settings(
-                kafka_bootstrap=found.kafka_bootstrap,
-                postgres_dsn=found.postgres_dsn,
-                vault_dsn=found.vault_dsn,
-                data=run.folder / "data",
-            )
-        )
+        settings = first_keys(servers.endpoints.settings(run.folder / "data"))
         await topics.apply(settings)
         await migrate(migration_sources(settings))
         yield settings

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
 from consumers.bench.benches import Progress
 from consumers.bench.processor import processor_seconds
 from consumers.bench.quality.stage import SeededVault
@@ -25,7 +23,7 @@ from infra.embedded.cluster import EmbeddedInfrastructure
 from infra.embedded.processes import read_pid
 from infra.errors import InfrastructureError
 from infra.keys.opening import opened_vault
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 
 PARTITIONS: Final = 4
 SEED: Final = 1
@@ -63,16 +61,7 @@ async def opened(
     """
     progress("broker and database", 0, 0)
     async with EmbeddedInfrastructure(folder) as running:
-        found = running.endpoints
-        settings = first_keys(
-            load_settings(
-                kafka_bootstrap=found.kafka_bootstrap,
-                postgres_dsn=SecretStr(found.postgres_dsn),
-                vault_dsn=SecretStr(found.vault_dsn),
-                data=folder,
-                log_format="console",
-            )
-        )
+        settings = first_keys(running.endpoints.settings(folder, log_format="console"))
         seed = secrets.token_bytes(32)
         await _prepare(settings, seed, partitions)
         progress("broker and database", 1, 1)

@@ -28,7 +28,7 @@ from infra.embedded.cluster import EmbeddedInfrastructure
 from infra.embedded.database import OPTIONS, Database
 from infra.embedded.processes import POLL_SECONDS, stopping
 from infra.kafka import producer
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 from projections.broadcast import BroadcastTables
 from schemas.dispensation import SUBMISSION_BODIES
 from schemas.publisher import BackboneKeyPublished, Contract, Enrolled
@@ -54,16 +54,7 @@ class Ground:
     @classmethod
     def on(cls, running: EmbeddedInfrastructure, folder: Path) -> Self:
         """Prepares servers that run."""
-        found = running.endpoints
-        settings = first_keys(
-            load_settings(
-                kafka_bootstrap=found.kafka_bootstrap,
-                postgres_dsn=found.postgres_dsn,
-                vault_dsn=found.vault_dsn,
-                data=folder,
-                log_format="console",
-            )
-        )
+        settings = first_keys(running.endpoints.settings(folder, log_format="console"))
         assert running._broker is not None
         assert running._database is not None
         sessions = asyncio.run(_prepare(settings))
