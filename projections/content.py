@@ -17,11 +17,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final
 
 from schemas.canonical import lp
 
-GROUPS: Final = 256
 Value = str | int | bool | bytes | date | datetime | list[str] | list[int] | None
 
 

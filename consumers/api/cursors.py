@@ -18,7 +18,6 @@ from schemas.model import Instant, Model, ShortText
 from schemas.sealing import SealBroken, b64decode, b64encode
 
 _NONCE_BYTES: Final = 12
-MAX_CURSOR_CHARS: Final = 2048
 MarkT = TypeVar("MarkT", bound=Model)
 
 

@@ -26,15 +26,6 @@ from schemas.topics import DISPENSATION_RECORDED
 _KEPT_MONTHS: Final = 12
 
 
-class NoAnswers:
-    """Where there is no database: decisions are derived, answers are not."""
-
-    async def check(self, audited: Audited, facts: AccessFacts) -> AnswerCheck | None:
-        """Never known."""
-        del audited, facts
-        return "no_rows"
-
-
 class HistoryAnswers:
     """Implements `consumers.audit.access.Answers` over the projection `history`."""
 

@@ -9,10 +9,9 @@ Kind = Literal["missing", "extra", "other_bytes", "other_decision"]
 Reason = Literal["subject_erased", "period_destroyed", "intake_key_destroyed", "key_unknown"]
 """Why the bytes of an output cannot be derived any more; `key_unknown`: the vault never had it."""
 
-AnswerCheck = Literal["derived", "later_page", "own_lines", "no_keys", "left_the_record", "no_rows"]
+AnswerCheck = Literal["derived", "later_page", "own_lines", "no_keys", "left_the_record"]
 """Whether the digest of an answer was derived again, or why it cannot be: a page behind a cursor,
-lines that a pharmacy registered itself, keys that are gone, lines that are a year old by now, or an
-audit without the projection `history`."""
+lines that a pharmacy registered itself, keys that are gone, or lines that are a year old by now."""
 
 
 @dataclass(frozen=True, slots=True)
