@@ -126,22 +126,32 @@ async def settle(deps: Dependencies, subjects: Collection[str] | None) -> tuple[
         else {deps.log.partition_of(topic, subject.encode()) for subject in subjects}
     )
     with step("position_wait"):
-        limit = deps.settings.position_timeout
-        try:
-            async with asyncio.timeout(limit):
-                ends = await deps.log.stable_ends(topic, partitions)
-            applied = await asyncio.gather(
-                *(
-                    deps.positions.wait(ACCESS_STATE, topic, one, ends[one], limit)
-                    for one in sorted(ends)
-                )
-            )
-        except (PositionTimeout, TimeoutError):
-            raise unavailable("position-timeout") from None
+        reached = await caught_up(deps, ACCESS_STATE, topic, partitions)
     return tuple(
         PositionUsed(projection=ACCESS_STATE, topic=topic, partition=one, position=position)
-        for one, position in zip(sorted(ends), applied, strict=True)
+        for one, position in reached.items()
     )
+
+
+async def caught_up(
+    deps: Dependencies, projection: str, topic: str, partitions: Collection[int]
+) -> dict[int, int]:
+    """Waits until a projection holds everything appended before this call; where it is then.
+
+    Raises:
+        Problem: 503, it did not get there in time.
+    """
+    limit = deps.settings.position_timeout
+    try:
+        async with asyncio.timeout(limit):
+            ends = await deps.log.stable_ends(topic, partitions)
+        wanted = sorted(ends)
+        applied = await asyncio.gather(
+            *(deps.positions.wait(projection, topic, one, ends[one], limit) for one in wanted)
+        )
+    except (PositionTimeout, TimeoutError):
+        raise unavailable("position-timeout") from None
+    return dict(zip(wanted, applied, strict=True))
 
 
 async def known(

@@ -5,7 +5,7 @@ pharmacy its lines is recorded for each patient in them, as every reading of its
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,9 +16,9 @@ from consumers.api.audit import Decision, positions_used
 from consumers.api.callers import Caller
 from consumers.api.forms import OpenRecallForm, RecallForm, RecallLinesForm
 from consumers.api.operators import Operator, Reading
-from consumers.api.ports import Dependencies, PositionTimeout
+from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem, unavailable
-from consumers.api.reads import access_policy, step
+from consumers.api.reads import access_policy, caught_up, step
 from consumers.api.tokens import Principal
 from projections.access import Deny, Permit, decide_own_lines
 from projections.authorities import may
@@ -389,13 +389,8 @@ async def _settle(deps: Dependencies) -> None:
     Raises:
         Problem: 503, it did not get there in time.
     """
-    topic, limit = RECALL_NOTICES.name, deps.settings.position_timeout
-    ends: Mapping[int, int] = await deps.log.stable_ends(topic, deps.log.partitions(topic))
-    try:
-        for one, end in ends.items():
-            await deps.positions.wait(PROJECTION, topic, one, end, limit)
-    except PositionTimeout:
-        raise unavailable("position-timeout") from None
+    topic = RECALL_NOTICES.name
+    await caught_up(deps, PROJECTION, topic, deps.log.partitions(topic))
 
 
 def _positions(deps: Dependencies) -> tuple[PositionUsed, ...]:
