@@ -3,15 +3,19 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test chaos mutants setup lock clean
+# The same order and the same generated examples in every run: a change is judged by itself.
+SETTLED := --randomly-seed=20261126 --hypothesis-profile=settled
+
+.PHONY: help demo test explore chaos mutants setup lock clean
 
 help:
-	@echo "make demo   sets up, then runs the whole flow on a real broker and database"
-	@echo "make test   sets up, then runs lint, types, import contracts and all tests"
-	@echo "make chaos  sets up, then hurts the quality stage in every way, again and again (hours)"
-	@echo "make mutants changes rules and life cycle in every small way, and prints what no test notices"
-	@echo "make lock   resolves the dependencies again, with hashes"
-	@echo "make clean  removes what the targets above made"
+	@echo "make demo     sets up, then runs the whole flow on a real broker and database"
+	@echo "make test     sets up, then runs lint, types, import contracts and all tests"
+	@echo "make explore  runs the tests in another order and with other generated examples each time"
+	@echo "make chaos    sets up, then hurts the quality stage in every way, again and again (hours)"
+	@echo "make mutants  changes rules and life cycle in every small way, and prints what no test notices"
+	@echo "make lock     resolves the dependencies again, with hashes"
+	@echo "make clean    removes what the targets above made"
 
 # The two locks differ only by the tools that tests and lint need. Both are complete, hence --no-deps.
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -34,8 +38,12 @@ test: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest $(SETTLED) -n 2 tests/unit
+	$(BIN)/pytest $(SETTLED) -n 2 --dist loadfile --no-loadscope-reorder tests/chaos tests/e2e tests/integration
+
+explore: $(VENV)/.dev
 	$(BIN)/pytest -n 2 tests/unit
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/chaos tests/e2e tests/integration
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e tests/integration
 
 chaos: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -1,13 +1,15 @@
 """What all tests share: the fixtures of the real broker and database (started only when asked)."""
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.fixtures_infra"]
 
 # How long an example takes says how busy the machine is; what is measured are benchmarks.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples in every run: `make test` judges the change, `make explore` looks for more.
+settings.register_profile("settled", settings.get_profile("exploring"), derandomize=True)
+settings.load_profile("exploring")
 
 
 @pytest.hookimpl(trylast=True)

@@ -57,6 +57,15 @@ _limits = replace(_world.limits, registration_timeout=0.001)
 schema.app = create_app(replace(_world.deps, settings=_limits))
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
+def _checks(case: Any) -> list[Any]:
+    """All, but a wrong member of a form may be one that no form can hold: it is sent as none."""
+    left_out = {"negative_data_rejection"} if case.media_type == FORM else set[str]()
+    return [check for check in CHECKS.get_all() if check.__name__ not in left_out]
+
+
 def _token(path: str) -> str:
     """Of somebody who has business there, so that more than a refusal is seen."""
     if "quality" in path:
@@ -76,4 +85,4 @@ def _token(path: str) -> str:
 )
 def test_every_operation_keeps_what_the_document_promises(case: Any) -> None:
     headers = {"Authorization": f"Bearer {_token(case.operation.path)}"}
-    case.call_and_validate(headers=headers, checks=CHECKS.get_all())
+    case.call_and_validate(headers=headers, checks=_checks(case))

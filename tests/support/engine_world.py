@@ -30,6 +30,7 @@ from streams.engine.health import Health
 from streams.engine.partition import PartitionWorker
 from streams.engine.stage import Output
 from tests.support.engine_stage import CountingStage, Counts, answers, good
+from tests.support.signals import send
 
 WAIT_SECONDS = 60.0
 """Of one wait, far above what it takes: a busy machine must not fail a test."""
@@ -158,9 +159,8 @@ class Child:
     async def __aexit__(
         self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
     ) -> None:
-        if self.running.returncode is None:
-            self.signal(signal.SIGKILL)
-            self.signal(signal.SIGCONT)
+        self.signal(signal.SIGKILL)
+        self.signal(signal.SIGCONT)
         await self.running.wait()
         if kind is not None:
             sys.stderr.write(self.log)
@@ -187,8 +187,8 @@ class Child:
                 await asyncio.sleep(0.02)
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal."""
-        self.running.send_signal(number)
+        """Sends a signal, if it lives."""
+        send(self.running, number)
 
     async def kill(self) -> None:
         """SIGKILL, and gone."""

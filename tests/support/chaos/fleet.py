@@ -14,14 +14,15 @@ from infra.settings import Settings
 from streams.engine.failure import EXIT_CODE
 from tests.support.chaos.worker import NO_SERVER
 from tests.support.engine_world import ROOT
+from tests.support.signals import send
 
 WAIT_SECONDS: Final = 90.0
 """Of one wait, far above what it takes: a busy machine must not fail a run."""
 RESTART_SECONDS: Final = 0.2
 _READY: Final = b" restored "
-_STOPPED: Final = (0, EXIT_CODE, -signal.SIGTERM)
-"""In order, on the way to a restart anyhow, or before it could listen to signals."""
 _EXPECTED: Final = (0, EXIT_CODE, NO_SERVER, -signal.SIGKILL)
+_STOPPED: Final = (*_EXPECTED, -signal.SIGTERM)
+"""In order, on the way to a restart anyhow, or before it could listen to signals."""
 
 
 class WorkerBroke(AssertionError):
@@ -52,8 +53,7 @@ class Worker:
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal, if it lives."""
-        if self.process.returncode is None:
-            self.process.send_signal(number)
+        send(self.process, number)
 
     @property
     def killed(self) -> bool:
@@ -128,15 +128,18 @@ class Fleet:
         """SIGTERM, and each has to leave in order.
 
         Raises:
-            WorkerBroke: one did not.
+            WorkerBroke: one did not, or goes on after `WAIT_SECONDS`.
         """
         self._stopping |= set(slots)
         for slot in slots:
             self.workers[slot].send(signal.SIGTERM)
-        async with asyncio.timeout(WAIT_SECONDS):
-            await asyncio.gather(*(self._slots.pop(slot) for slot in slots))
+        await asyncio.wait([self._slots[slot] for slot in slots], timeout=WAIT_SECONDS)
         for slot in slots:
-            worker = self.workers.pop(slot)
+            worker = self.workers[slot]
+            if not self._slots[slot].done():
+                raise WorkerBroke(f"{self._stage}/{slot} does not stop: {worker.last_words}")
+            self._slots.pop(slot).result()
+            del self.workers[slot]
             if (code := worker.process.returncode) not in _STOPPED:
                 raise WorkerBroke(
                     f"{self._stage}/{slot} did not stop but ended with {code}: {worker.last_words}"
@@ -200,5 +203,10 @@ class Fleet:
                     f"{worker.last_words}"
                 )
             await asyncio.sleep(RESTART_SECONDS)
+            if slot in self._stopping:
+                return
             self.restarts += 1
             await self._spawn(slot)
+            if slot in self._stopping:
+                # Whoever told the slot to stop meanwhile told the one that had ended.
+                self.workers[slot].send(signal.SIGTERM)

@@ -38,6 +38,7 @@ from tests.support.chaos.checker import Violation
 from tests.support.chaos.outcome import Outcome
 from tests.support.chaos.points import ARM, Reached, die_at, inside, replace_seam
 from tests.support.engine_world import ROOT
+from tests.support.signals import send
 
 STAGE: Final = "notary"
 KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -224,7 +225,7 @@ async def kill(campaign: Campaign) -> None:
     if not await doomed.ready():
         raise AssertionError(f"it did not start: {doomed.said.decode()}")
     await campaign.progressed()
-    doomed.process.send_signal(ARM)
+    send(doomed.process, ARM)
     assert await doomed.ended() == -signal.SIGKILL, doomed.said.decode()
 
 
@@ -233,7 +234,7 @@ async def freeze(campaign: Campaign) -> None:
     frozen = await campaign.started()
     await campaign.progressed()
     await asyncio.sleep(campaign.draw.uniform(0, 0.3))
-    frozen.process.send_signal(signal.SIGSTOP)
+    send(frozen.process, signal.SIGSTOP)
     refused = await campaign.start()
     assert await refused.ended() == _STOPPED, "the folder is locked"
     copy = campaign.folder.with_name(f"{campaign.folder.name}+")
@@ -241,7 +242,7 @@ async def freeze(campaign: Campaign) -> None:
     old, campaign.folder = campaign.folder, copy
     second = await campaign.started()
     await campaign.progressed()
-    frozen.process.send_signal(signal.SIGCONT)
+    send(frozen.process, signal.SIGCONT)
     assert await frozen.ended() == _STOPPED, frozen.said.decode()
     zombie = LogDirectory(old / "log").checkpoint()
     if zombie is not None:
@@ -266,7 +267,7 @@ FAULTS: Final[dict[str, Fault]] = {
 
 
 async def _stopped(one: Process) -> None:
-    one.process.send_signal(signal.SIGTERM)
+    send(one.process, signal.SIGTERM)
     assert await one.ended() == 0, one.said.decode()
 
 
@@ -298,9 +299,8 @@ async def _loaded(campaign: Campaign) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await loading
         for one in campaign.running:
-            if one.process.returncode is None:
-                one.process.send_signal(signal.SIGCONT)
-                one.process.kill()
+            send(one.process, signal.SIGCONT)
+            send(one.process, signal.SIGKILL)
             assert one.following is not None
             await one.following
 
