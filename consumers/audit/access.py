@@ -18,7 +18,7 @@ from consumers.audit.redecide import again, differences
 from consumers.audit.report import AnswerCheck, Difference, Kind, Report, Window
 from consumers.audit.standing import TOPIC as REGISTERED
 from consumers.audit.standing import Standing, standing
-from consumers.simulation.simulate import Progress
+from consumers.progress import Progress
 from infra.kafka import Record
 from projections.access import DECIDER_VERSION, AccessFacts, Permit
 from schemas.audit import ACCESS_DECIDED, PHARMACY_REVEALED, AccessDecided, PharmacyRevealed

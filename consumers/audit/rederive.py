@@ -16,7 +16,7 @@ from consumers.audit import compare
 from consumers.audit.log import Log
 from consumers.audit.outputs import Group, Outputs
 from consumers.audit.report import Difference, Reason, Report, Window
-from consumers.simulation.simulate import Progress
+from consumers.progress import Progress
 from infra.kafka import Record
 from schemas.envelope import from_millis
 from streams.engine.answering import answer

@@ -11,20 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from consumers.bench.result import Findings, Machine, Result
+from consumers.progress import Progress
 
 ROOT: Final = Path(__file__).parents[2]
 """The repository, unless the package is installed elsewhere."""
 UNKNOWN_COMMIT: Final = "unknown"
-
-
-class Progress(Protocol):
-    """Told how far a step is; a `total` of 0 means that it cannot be counted."""
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """Called at the start of a step, during it, and at its end (`done` equals `total`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from consumers.conformance.case import Case
 from consumers.conformance.cases import CASES
 from consumers.conformance.compare import as_object
 from consumers.conformance.run import Result
-from consumers.simulation.simulate import Progress
+from consumers.progress import Progress
 from consumers.vendors.testers import ENROLLED, LAPSED_PHARMACY
 from infra.observability import logs
 from infra.settings import load_settings

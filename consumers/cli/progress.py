@@ -14,7 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from consumers.simulation.simulate import Progress as Told
+from consumers.progress import Progress as Told
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
 from consumers.cli.parts import following, opened_catalogue
 from consumers.cli.progress import shown
-from consumers.simulation.simulate import Progress
+from consumers.progress import Progress
 from infra.keys.opening import opened_vault
 from infra.postgres import pool
 from infra.settings import Settings, load_settings

@@ -13,8 +13,9 @@ from rich.console import Console
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
 from consumers.cli.progress import shown
+from consumers.progress import Progress
 from consumers.simulation.population import SimulationSize
-from consumers.simulation.simulate import Progress, Row, Simulated, plan_year, simulate
+from consumers.simulation.simulate import Row, Simulated, plan_year, simulate
 from consumers.stack.running import running
 from infra.errors import InfrastructureError
 from infra.observability import logs

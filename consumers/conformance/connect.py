@@ -9,7 +9,7 @@ from consumers.conformance.case import Case
 from consumers.conformance.enrolment import Keys
 from consumers.conformance.run import Result, Ways, run
 from consumers.conformance.ways import ApiWay, kafka_way
-from consumers.simulation.simulate import Progress
+from consumers.progress import Progress
 from consumers.stack.running import running
 from infra.settings import Settings
 from streams.intake.http_transport import connect_http

@@ -10,8 +10,8 @@ from consumers.conformance.case import Case, Filled, Inputs, Step, fill
 from consumers.conformance.cases import number
 from consumers.conformance.compare import differences
 from consumers.conformance.ways import Answers, Way
+from consumers.progress import Progress
 from consumers.simulation.records import Outgoing, Sessions, outgoing
-from consumers.simulation.simulate import Progress
 from consumers.simulation.verify import Place
 from schemas.receipts import Receipt
 

@@ -16,8 +16,9 @@ from consumers.demo.erasing import erasing, officers
 from consumers.demo.portal import Portal
 from consumers.demo.reading import Readers, Told
 from consumers.demo.transparency import transparency
+from consumers.progress import Progress
 from consumers.simulation.population import SimulationSize
-from consumers.simulation.simulate import Progress, Simulated, Year, plan_year, simulate
+from consumers.simulation.simulate import Simulated, Year, plan_year, simulate
 from consumers.stack.stack import PERSONAS_FILE, Stack
 from infra.errors import InfrastructureError
 from infra.settings import Settings

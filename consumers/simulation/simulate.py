@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Final, Protocol
+from typing import Final
 
 import httpx
 
 from consumers.api.ports import ApiSettings
 from consumers.api.tokens_dev import DevIssuer, TokenRequest
+from consumers.progress import Progress
 from consumers.simulation.defects import make_plan
 from consumers.simulation.plan import Counts, Plan, expected_counts
 from consumers.simulation.population import SimulationSize
@@ -36,13 +37,6 @@ from schemas.topics import SUBJECT_REGISTERED
 CONCURRENCY: Final = 24
 """Registrations that are under way at the same time."""
 DECIDE_SECONDS: Final = 600.0
-
-
-class Progress(Protocol):
-    """Told how far a step is; a `total` of 0 means that it cannot be counted."""
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """Called at the start of a step, during it, and at its end (`done` equals `total`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ time; ordinals are dense from 0. Source: DESIGN sections 4 and 5.
 
 import hashlib
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -56,11 +55,6 @@ def source_position(headers: Headers) -> SourcePosition | None:
     if offset is None or ordinal is None:
         return None
     return SourcePosition(offset, ordinal)
-
-
-def last_receipt_position(receipts: Iterable[Headers]) -> int:
-    """Source offset of the last receipt: everything up to it was answered; -1 before the first."""
-    return max((found.offset for one in receipts if (found := source_position(one))), default=-1)
 
 
 def _number(value: bytes | None) -> int | None:

@@ -11,8 +11,8 @@ from typing import Final
 
 from psycopg import sql
 
-from consumers.bench.benches import Progress
 from consumers.catalogue.sample import ensure_sample
+from consumers.progress import Progress
 from consumers.simulation.population import SimulationSize, populate
 from consumers.stack.office import first_keys, init_office
 from consumers.stack.stack import migration_sources

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from psycopg import sql
 
-from consumers.bench.benches import Progress
+from consumers.progress import Progress
 from infra.postgres import Connection
 from projections.folds.history import month_of
 from projections.history_store import COLUMNS, TABLE, ensure_months

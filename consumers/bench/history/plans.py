@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from consumers.bench.benches import Progress
 from consumers.bench.history.filling import NOW, Filled, fill, pharmacy
+from consumers.progress import Progress
 from infra.embedded.cluster import EmbeddedInfrastructure
 from infra.migrations import migrate
 from infra.postgres import Connection, connect

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from consumers.bench.benches import Progress
 from consumers.bench.processor import processor_seconds
 from consumers.bench.quality.stage import SeededVault
 from consumers.catalogue.sample import ensure_sample
+from consumers.progress import Progress
 from consumers.simulation.defects import make_plan
 from consumers.simulation.population import SimulationSize
 from consumers.simulation.publish import interleaved, introduce, send_all, sending

@@ -17,7 +17,6 @@ from streams.engine.outputs import (
     OutputBuilder,
     OutputTooLarge,
     encoded_size,
-    last_receipt_position,
     source_position,
 )
 from streams.engine.stage import Headers, Output, Submission
@@ -232,14 +231,3 @@ POSITIONS_BAD: dict[str, Headers] = {
 @pytest.mark.parametrize("headers", POSITIONS_BAD.values(), ids=POSITIONS_BAD.keys())
 def test_a_malformed_position_is_none_bad(headers: Headers) -> None:
     assert source_position(headers) is None
-
-
-def _receipt(offset: int) -> Headers:
-    return (("ce_sourceoffset", str(offset).encode()), ("ce_sourceordinal", b"0"))
-
-
-def test_the_position_is_the_highest_offset_of_a_receipt_and_minus_1_before_the_first() -> None:
-    assert last_receipt_position([]) == -1
-    assert last_receipt_position([()]) == -1
-    assert last_receipt_position([_receipt(0)]) == 0
-    assert last_receipt_position([_receipt(7), (), _receipt(9), _receipt(8)]) == 9

@@ -16,7 +16,7 @@ from schemas.subject import (
     WITHDRAW_CONSENT,
     AuthorRole,
 )
-from streams.engine.outputs import last_receipt_position, source_position
+from streams.engine.outputs import source_position
 from streams.engine.stage import Submission
 from streams.engine.tables import in_memory
 from streams.sessions import SessionView
@@ -188,7 +188,7 @@ def test_a_registration_becomes_one_fact_and_one_receipt() -> None:
     content = content_of(outputs)
     assert content.author == world.author()
     assert (content.evidence, content.party) == (world.EVIDENCE, None)
-    assert last_receipt_position([outputs[-1].headers]) == 7
+    assert source_position(outputs[-1].headers) == (7, 1)
     assert source_position(outputs[0].headers) == (7, 0)
 
 
