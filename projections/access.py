@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Final, Literal, assert_never
 
 from schemas import brussels
-from schemas.audit import Basis, DenyReason, Detail
-from schemas.policy import AccessPolicy, HistoryField, ReaderRole
+from schemas.audit import EMERGENCY, Basis, DenyReason, Detail, Emergency
+from schemas.policy import AccessPolicy, HistoryField, ReaderRole, ReaderRule
 
 ReaderClaim = Literal["patient", "caregiver", "pharmacist", "pharmacy"]
-AccessPurpose = Literal["history", "own_history"]
-DECIDER_VERSION: Final = "reading/1"
+AccessPurpose = Literal["history", "own_history", "emergency"]
+DECIDER_VERSION: Final = "reading/2"
 """Changes whenever the same question about the same facts could get another outcome."""
 PHARMACIST: Final = "pharmacist"
 """The profession that reads in a pharmacy."""
@@ -35,7 +35,10 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """One read about one subject; `own_history` never reaches anybody else's record."""
+    """One read about one subject; `own_history` never reaches anybody else's record.
+
+    `emergency` says that the reader declared one, with a motivation that is recorded.
+    """
 
     reader: Reader
     subject: str
@@ -103,7 +106,7 @@ class AccessFacts:
 class Permit:
     """What may be shown: deliveries in [window_start, window_end), and these fields of them."""
 
-    basis: Basis
+    basis: Basis | Emergency
     basis_refs: tuple[str, ...]
     reader_role: ReaderRole
     window_start: datetime
@@ -139,6 +142,18 @@ def decide(
     `not_own_data`, `no_consent` because of a merge that has one half or of a death,
     `profession_not_allowed`, `excluded`, `no_mandate`, `no_consent`, `no_link`.
     """
+    match request.purpose:
+        case "emergency":
+            return _decide_emergency(request.reader, facts, policy, now)
+        case "history" | "own_history":
+            return _decide_history(request, facts, policy, now)
+        case _:
+            assert_never(request.purpose)
+
+
+def _decide_history(
+    request: AccessRequest, facts: AccessFacts, policy: AccessPolicy, now: datetime
+) -> Permit | Deny:
     person = {request.subject, *facts.person}
     own = request.reader.role == "patient" and request.reader.person in person
     role = _policy_role(request.reader, own=own)
@@ -175,7 +190,7 @@ def decide_own_lines(
         return Deny("role_not_allowed")
     if reader.organisation != pharmacy:
         return Deny("not_own_data")
-    return _permit("own_registrations", (), "pharmacy", policy, now)
+    return _permit("own_registrations", (), "pharmacy", policy.readers["pharmacy"], now)
 
 
 def _policy_role(
@@ -196,10 +211,10 @@ def _policy_role(
 
 def _decide_patient(facts: AccessFacts, policy: AccessPolicy, now: datetime) -> Permit | Deny:
     if policy.patient_reads_without_consent:
-        return _permit("own_data", (), "patient", policy, now)
+        return _permit("own_data", (), "patient", policy.readers["patient"], now)
     if facts.consent is None:
         return Deny("no_consent")
-    return _permit("own_data", (facts.consent,), "patient", policy, now)
+    return _permit("own_data", (facts.consent,), "patient", policy.readers["patient"], now)
 
 
 def _decide_holder(
@@ -219,7 +234,7 @@ def _decide_holder(
         if facts.consent is None:
             return Deny("no_consent")
         refs = (*refs, facts.consent)
-    permit = _permit("mandate", refs, "mandate_holder", policy, now)
+    permit = _permit("mandate", refs, "mandate_holder", policy.readers["mandate_holder"], now)
     return permit if active else replace(permit, detail="parent")
 
 
@@ -252,7 +267,28 @@ def _decide_professional(
     link = _best_link(facts.links, parties, now)
     if link is None:
         return Deny("no_link")
-    return _permit("consent_and_link", (facts.consent, link.link), role, policy, now)
+    refs = (facts.consent, link.link)
+    permit = _permit("consent_and_link", refs, role, policy.readers[role], now)
+    return replace(permit, detail=EMERGENCY) if link.link_type == EMERGENCY else permit
+
+
+def _decide_emergency(
+    reader: Reader, facts: AccessFacts, policy: AccessPolicy, now: datetime
+) -> Permit | Deny:
+    """An emergency stands in for the link, and for nothing else."""
+    rule = policy.emergency
+    if rule is None or reader.role != "caregiver":
+        return Deny("role_not_allowed")
+    closed = _closed(facts)
+    if closed is not None:
+        return closed
+    if reader.profession not in rule.professions:
+        return Deny("profession_not_allowed")
+    if _is_excluded(reader, facts):
+        return Deny("excluded")
+    if facts.consent is None:
+        return Deny("no_consent")
+    return _permit(EMERGENCY, (facts.consent,), "caregiver", rule, now)
 
 
 def _is_excluded(reader: Reader, facts: AccessFacts) -> bool:
@@ -270,9 +306,12 @@ def _best_link(links: Iterable[Link], parties: set[str | None], now: datetime) -
 
 
 def _permit(
-    basis: Basis, refs: tuple[str, ...], role: ReaderRole, policy: AccessPolicy, now: datetime
+    basis: Basis | Emergency,
+    refs: tuple[str, ...],
+    role: ReaderRole,
+    rule: ReaderRule,
+    now: datetime,
 ) -> Permit:
-    rule = policy.readers[role]
     return Permit(
         basis=basis,
         basis_refs=refs,

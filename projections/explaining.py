@@ -7,7 +7,7 @@ profession has no access says nothing about a patient. Pure.
 from typing import assert_never
 
 from projections.access import PHARMACIST, Reader
-from schemas.policy import AccessPolicy
+from schemas.policy import AccessPolicy, EmergencyRule
 
 
 def is_barred(reader: Reader, policy: AccessPolicy) -> bool:
@@ -21,3 +21,8 @@ def is_barred(reader: Reader, policy: AccessPolicy) -> bool:
             return False
         case _:
             assert_never(reader.role)
+
+
+def is_barred_in_emergency(reader: Reader, rule: EmergencyRule) -> bool:
+    """Whether the reader's own profession may declare no emergency, whoever the patient were."""
+    return reader.role != "caregiver" or reader.profession not in rule.professions

@@ -18,6 +18,7 @@ from schemas.sealing import b64encode
 ACCESS_DECIDED: Final = "be.dpp.access.decided.v1"
 OPERATIONS_READ: Final = "be.dpp.access.operations-read.v1"
 PHARMACY_REVEALED: Final = "be.dpp.access.pharmacy-revealed.v1"
+EMERGENCY_DECIDED: Final = "be.dpp.access.emergency-decided.v1"
 AUDIT_READ: Final = "be.dpp.access.audit-read.v1"
 REGISTRATIONS_READ: Final = "be.dpp.access.registrations-read.v1"
 LOG_READ: Final = "be.dpp.access.log-read.v1"
@@ -33,9 +34,13 @@ DenyReason = Literal[
     "erased",
 ]
 Basis = Literal["own_data", "mandate", "consent_and_link", "own_registrations"]
-Detail = Literal["deceased", "merge_pending", "parent"]
+Emergency = Literal["emergency"]
+"""Purpose and basis of a read in an emergency, which has an event type of its own."""
+EMERGENCY: Final[Emergency] = "emergency"
+Detail = Literal["deceased", "merge_pending", "parent", "emergency"]
 """What a reason or a basis is more exactly. The words above are closed, since readers of earlier
-revisions know no others: a finer one stands beside the one that it is a case of."""
+revisions know no others: a finer one stands beside the one that it is a case of. `emergency` is the
+consent and link of a link that was declared in an emergency."""
 Purpose = Literal["history", "own_history", "access_log", "registrations", "own_lines"]
 
 
@@ -87,16 +92,15 @@ class RequestParameters(Model):
     """As of which moment it was asked; a cut given by positions is in the event's own."""
 
 
-class AccessDecided(Model):
-    """One decision about one read.
+class Decided(Model):
+    """What the record of every decision about one read holds, whatever its type.
 
-    `rows` and `digest` describe the answer: the digest is SHA-256 over the sorted (dguid, version)
-    pairs in the exact form of `schemas.canonical.lp`, base64url.
+    Its sealed members are bound as those of an `AccessDecided` whose `ce_id` is the event's.
     """
 
     decision: Literal["permit", "deny"]
     reason: DenyReason | None = None
-    basis: Basis | None = None
+    basis: Basis | Emergency | None = None
     detail: ShortText | None = None
     """A `Detail`, where there is one."""
     basis_refs: tuple[ShortText, ...] = ()
@@ -108,7 +112,7 @@ class AccessDecided(Model):
     profession: ShortText | None = None
     organisation: Pseudonym | None = None
     on_behalf_of: Pseudonym | None = None
-    purpose: Purpose
+    purpose: Purpose | Emergency
     decided_at: Instant
     window: Window | None = None
     policy_version: ShortText
@@ -119,6 +123,27 @@ class AccessDecided(Model):
     digest: Base64Url | None = None
     sealed_parameters: Base64Url | None = None
     sealed_reader: Base64Url
+
+
+class AccessDecided(Decided):
+    """One decision about one read.
+
+    `rows` and `digest` describe the answer: the digest is SHA-256 over the sorted (dguid, version)
+    pairs in the exact form of `schemas.canonical.lp`, base64url.
+    """
+
+    basis: Basis | None = None
+    purpose: Purpose
+
+
+class EmergencyDecided(Decided):
+    """A caregiver asked for a history in an emergency; the motivation is sealed within.
+
+    The answer is described as in an `AccessDecided`, and the sealed members are bound as there.
+    """
+
+    basis: Emergency | None = None
+    purpose: Emergency = EMERGENCY
 
 
 class PharmacyRevealed(Model):

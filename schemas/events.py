@@ -29,6 +29,7 @@ _BY_TOPIC: Final[dict[str, dict[str, type[Model]]]] = {
     topics.ACCESS_AUDITED.name: {
         audit.ACCESS_DECIDED: audit.AccessDecided,
         audit.PHARMACY_REVEALED: audit.PharmacyRevealed,
+        audit.EMERGENCY_DECIDED: audit.EmergencyDecided,
         audit.OPERATIONS_READ: audit.OperationsRead,
         audit.AUDIT_READ: audit.AuditRead,
         audit.LOG_READ: audit.LogRead,

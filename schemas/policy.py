@@ -143,6 +143,15 @@ class ReaderRule(Model):
     fields: tuple[HistoryField, ...]
 
 
+class EmergencyRule(ReaderRule):
+    """What a caregiver sees in an emergency, without a therapeutic link."""
+
+    professions: tuple[ShortText, ...]
+    """Professions that may declare one."""
+    motivation_types: tuple[ShortText, ...]
+    """What an emergency may be; one of them is recorded, with words."""
+
+
 AuthorityPurpose = Literal["consumption", "recall"]
 
 
@@ -207,6 +216,8 @@ class AccessPolicy(Model):
     """Why a patient may have the dispensing pharmacy of a line revealed to a pharmacist."""
     reveal_proofs: tuple[ProofType, ...] = ("eidsigning",)
     """What shows that the patient asked for it: eID with PIN."""
+    emergency: EmergencyRule | None = None
+    """None: nobody reads in an emergency but on a link."""
 
 
 class PolicyVersion(Model):

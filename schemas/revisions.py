@@ -10,7 +10,7 @@ REVISIONS: Final[Mapping[str, int]] = MappingProxyType(
         "be.dpp.access.pharmacy-revealed.v1": 2,
         "be.dpp.dispensation.correct.v1": 2,
         "be.dpp.dispensation.register.v1": 2,
-        "be.dpp.policy.registered.v1": 3,
+        "be.dpp.policy.registered.v1": 4,
         "be.dpp.sealed.line-content.v1": 2,
         "be.dpp.sealed.request-parameters.v1": 3,
         "be.dpp.sealed.subject-content.v1": 2,

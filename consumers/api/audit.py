@@ -17,8 +17,12 @@ from consumers.api.problems import unavailable
 from projections.access import DECIDER_VERSION, Deny, Permit
 from schemas.audit import (
     ACCESS_DECIDED,
+    EMERGENCY_DECIDED,
     PHARMACY_REVEALED,
     AccessDecided,
+    Decided,
+    Emergency,
+    EmergencyDecided,
     PharmacyRevealed,
     PositionUsed,
     Purpose,
@@ -54,7 +58,7 @@ class Decision:
     """One decision about one subject (or about none), ready to be recorded."""
 
     caller: Caller
-    purpose: Purpose
+    purpose: Purpose | Emergency
     outcome: Permit | Deny
     parameters: RequestParameters
     policy_version: str
@@ -66,7 +70,7 @@ class Decision:
     """(dguid, version) of each line answered."""
     rows: int = 0
     event_type: str = ACCESS_DECIDED
-    """`PHARMACY_REVEALED` for the one that has an event of its own."""
+    """`PHARMACY_REVEALED` and `EMERGENCY_DECIDED` for those that have an event of their own."""
 
 
 def per_subject(
@@ -131,10 +135,9 @@ async def _append(
     ce_id = deps.new_id()
     key = (decision.subject or decision.caller.pseudonym).encode()
     envelope = Envelope(id=ce_id, source="/api", type=decision.event_type, time=decision.decided_at)
-    decided = build(decision, ce_id, _secret_of(decision, secrets), reader_secret)
-    event = (
-        PharmacyRevealed(access=decided) if decision.event_type == PHARMACY_REVEALED else decided
-    )
+    event: Model = build(decision, ce_id, _secret_of(decision, secrets), reader_secret)
+    if decision.event_type == PHARMACY_REVEALED and isinstance(event, AccessDecided):
+        event = PharmacyRevealed(access=event)
     await deps.log.append(
         ACCESS_AUDITED.name, key=key, headers=envelope.headers(), value=event.write()
     )
@@ -150,14 +153,16 @@ def _secret_of(
 
 def build(
     decision: Decision, ce_id: str, subject_secret: SubjectSecret | None, reader: SubjectSecret
-) -> AccessDecided:
+) -> Decided:
     """The event of a decision; without a living subject secret the parameters are left out."""
     caller, outcome = decision.caller, decision.outcome
     permit = outcome if isinstance(outcome, Permit) else None
     # Sealed in any case, so that an unknown subject takes no less work than a known one.
     parameters = _sealed(subject_secret or _nobody(), "access", ce_id, decision.parameters)
     on_behalf = permit is not None and permit.reader_role == "mandate_holder"
-    return AccessDecided(
+    emergency = decision.event_type == EMERGENCY_DECIDED
+    model: type[Decided] = EmergencyDecided if emergency else AccessDecided
+    return model(
         decision="permit" if permit else "deny",
         reason=outcome.reason if isinstance(outcome, Deny) else None,
         basis=permit.basis if permit else None,

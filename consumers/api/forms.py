@@ -117,6 +117,14 @@ class PatientPageForm(HistoryForm):
     patient: Number
 
 
+class EmergencyForm(PatientPageForm):
+    """A page of a patient's history in an emergency, and why it is one."""
+
+    motivation_type: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
+    """One of the types of the access policy."""
+    motivation: Explanation
+
+
 class ReceiptsForm(Form):
     """Receipts behind a cursor, oldest first."""
 

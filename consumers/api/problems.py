@@ -22,6 +22,7 @@ TITLES: Final[dict[str, str]] = {
     "too-many-requests": "Too many requests, or about too many patients; try again later.",
     "role-not-allowed": "The token's role may not use this address.",
     "profession-not-allowed": "The profession of the token has no access, to no patient.",
+    "emergency-not-open": "Policy lets nobody read in an emergency; declare a therapeutic link.",
     "access-refused": "No data can be shown.",
     "not-your-record": "The event names another publisher than the token.",
     "not-found": "There is nothing at this address.",

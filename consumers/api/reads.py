@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from consumers.api import audit, metrics
 from consumers.api.audit import Decision
@@ -24,6 +24,7 @@ from consumers.api.returned import returned_of
 from consumers.api.views import HistoryAnswer, Opened, WindowView, open_rows, show
 from projections.access import (
     AccessFacts,
+    AccessPurpose,
     AccessRequest,
     Deny,
     Permit,
@@ -194,14 +195,17 @@ async def read_history(
     settled: Sequence[PositionUsed],
     *,
     judge: Judge = decide,
+    declared: AccessPurpose | None = None,
 ) -> SubjectRead:
     """Decides and fetches one page of a subject's history.
+
+    `declared` is the purpose if the caller named one; None: one's own history or another's.
 
     Raises:
         Problem: 400, the cursor is not one of this reader and subject, or the cut is none; 503,
             `history` has not reached the cut.
     """
-    question = f"history:{subject}:{page.narrow.question}".rstrip(":")
+    question = f"{declared or 'history'}:{subject}:{page.narrow.question}".rstrip(":")
     book = CursorBook(await deps.vault.root_key("cursor"), caller.pseudonym, question)
     mark = book.open(page.cursor) if page.cursor else None
     positions = await _positions(deps, page, mark)
@@ -210,9 +214,8 @@ async def read_history(
     person = facts.person or (subject,)
     with step("decide"):
         version, policy = access_policy(deps, now)
-        purpose: Literal["history", "own_history"] = (
-            "own_history" if caller.reader.person in person else "history"
-        )
+        own: AccessPurpose = "own_history" if caller.reader.person in person else "history"
+        purpose = declared or own
         outcome = judge(AccessRequest(caller.reader, person[0], purpose), facts, policy, now)
     cut = _Cut(positions, mark.after if mark else None, now)
     rows, opened = await _fetch(deps, person, outcome, page, cut)

@@ -61,6 +61,12 @@ PURPOSES: Final[dict[str, Text]] = {
         "de": "auf Ihren Wunsch erfahren, welche Apotheke ein Produkt abgegeben hat",
         "en": "to learn, at your request, which pharmacy dispensed a product",
     },
+    "emergency": {
+        "fr": "consulter vos médicaments délivrés dans une urgence",
+        "nl": "uw afgeleverde geneesmiddelen raadplegen in een noodgeval",
+        "de": "Ihre abgegebenen Arzneimittel in einem Notfall einsehen",
+        "en": "to see the medicines dispensed to you in an emergency",
+    },
     "own_lines": {
         "fr": "consulter ce que la pharmacie a enregistré elle-même",
         "nl": "raadplegen wat de apotheek zelf registreerde",
@@ -87,6 +93,12 @@ BASES: Final[dict[str, Text]] = {
         "nl": "Uw geïnformeerde toestemming en een therapeutische relatie met u.",
         "de": "Ihre informierte Zustimmung und eine therapeutische Beziehung zu Ihnen.",
         "en": "Your informed consent and a therapeutic relationship with you.",
+    },
+    "emergency": {
+        "fr": "Une urgence déclarée par le prestataire, sans lien thérapeutique.",
+        "nl": "Een noodgeval dat de zorgverlener heeft gemeld, zonder therapeutische relatie.",
+        "de": "Ein Notfall, den der Leistungserbringer erklärt hat, ohne therapeutische Beziehung.",
+        "en": "An emergency that the caregiver declared, without a therapeutic relationship.",
     },
     "own_registrations": {
         "fr": "La pharmacie a consulté ce qu'elle a elle-même enregistré.",
@@ -148,6 +160,12 @@ REASONS: Final[dict[str, Text]] = {
 
 
 DETAILS: Final[dict[str, Text]] = {
+    "emergency": {
+        "fr": "Votre consentement éclairé et un lien thérapeutique déclaré dans une urgence.",
+        "nl": "Uw geïnformeerde toestemming en een therapeutische relatie uit een noodgeval.",
+        "de": "Ihre informierte Zustimmung und eine im Notfall erklärte therapeutische Beziehung.",
+        "en": "Your informed consent and a therapeutic relationship declared in an emergency.",
+    },
     "parent": {
         "fr": "Un parent qui agit pour son enfant.",
         "nl": "Een ouder die voor zijn kind handelt.",

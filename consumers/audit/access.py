@@ -21,7 +21,16 @@ from consumers.audit.standing import Standing, standing
 from consumers.progress import Progress
 from infra.kafka import Record
 from projections.access import DECIDER_VERSION, AccessFacts, Permit
-from schemas.audit import ACCESS_DECIDED, PHARMACY_REVEALED, AccessDecided, PharmacyRevealed
+from schemas.audit import (
+    ACCESS_DECIDED,
+    EMERGENCY,
+    EMERGENCY_DECIDED,
+    PHARMACY_REVEALED,
+    AccessDecided,
+    Decided,
+    EmergencyDecided,
+    PharmacyRevealed,
+)
 from schemas.envelope import Envelope, from_millis, parse
 from schemas.policy import PolicyName, PolicyVersion
 from schemas.topics import ACCESS_AUDITED
@@ -29,6 +38,8 @@ from schemas.topics import ACCESS_AUDITED
 STAGE: Final = "access"
 TOPIC: Final = ACCESS_AUDITED.name
 ACCESS_STATE: Final = "access_state"
+_ANSWERED: Final = frozenset({"history", "own_history", "own_lines", EMERGENCY})
+"""Purposes of reads whose answer has a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,7 @@ class Audited:
     partition: int
     offset: int
     id: str
-    event: AccessDecided
+    event: Decided
     reveals: bool = False
     """Whether the pharmacy of one line was asked for."""
 
@@ -104,7 +115,7 @@ async def _in_window(log: Log, report: Report, progress: Progress) -> AsyncItera
                     continue
                 if not isinstance(envelope, Envelope):
                     _differ(report, record, "other_bytes", ("headers",))
-                elif envelope.type in (ACCESS_DECIDED, PHARMACY_REVEALED):
+                elif envelope.type in (ACCESS_DECIDED, EMERGENCY_DECIDED, PHARMACY_REVEALED):
                     audited = _read(report, record, envelope, seen)
                     if audited is not None:
                         yield audited
@@ -125,16 +136,23 @@ def _read(
     seen[envelope.id] = record.value
     reveals = envelope.type == PHARMACY_REVEALED
     try:
-        event = (
-            PharmacyRevealed.read(record.value or b"").access
-            if reveals
-            else AccessDecided.read(record.value or b"")
-        )
+        event = _opened(envelope.type, record.value or b"")
     except ValidationError:
         report.differing += 1
         _differ(report, record, "other_bytes", ("value",))
         return None
     return Audited(record.partition, record.offset, envelope.id, event, reveals)
+
+
+def _opened(type_: str, value: bytes) -> Decided:
+    """The decision in an event.
+
+    Raises:
+        ValidationError: it is none of its type.
+    """
+    if type_ == PHARMACY_REVEALED:
+        return PharmacyRevealed.read(value).access
+    return (EmergencyDecided if type_ == EMERGENCY_DECIDED else AccessDecided).read(value)
 
 
 async def _judge(
@@ -152,7 +170,7 @@ async def _judge(
     mandates = [] if subject is None else known.mandates(subject, one.positions)
     derived = again(event, facts, mandates, version.access, reveals=one.reveals)
     members = differences(event, derived, facts, version)
-    if isinstance(derived, Permit) and event.purpose in ("history", "own_history", "own_lines"):
+    if isinstance(derived, Permit) and event.purpose in _ANSWERED:
         checked = await answers.check(one, facts)
         if checked is None:
             members = (*members, "digest")

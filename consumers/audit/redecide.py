@@ -21,7 +21,7 @@ from projections.access import (
 )
 from projections.registered import RegistrationRow
 from projections.revealing import decide_reveal
-from schemas.audit import AccessDecided, Window
+from schemas.audit import EMERGENCY, Decided, Window
 from schemas.policy import AccessPolicy, PolicyVersion
 
 _UNKNOWN: Final = Deny("role_not_allowed")
@@ -29,7 +29,7 @@ _UNKNOWN: Final = Deny("role_not_allowed")
 
 
 def again(
-    event: AccessDecided,
+    event: Decided,
     facts: AccessFacts,
     mandates: Iterable[RegistrationRow],
     policy: AccessPolicy,
@@ -46,7 +46,7 @@ def again(
         return _UNKNOWN
     now = event.decided_at
     match event.purpose:
-        case "history" | "own_history":
+        case "history" | "own_history" | "emergency":
             request = AccessRequest(reader, event.subject or "", event.purpose)
             judge = decide_reveal if reveals else decide
             return judge(request, facts, policy, now)
@@ -65,7 +65,7 @@ def again(
 
 
 def differences(
-    event: AccessDecided, derived: Permit | Deny, facts: AccessFacts, version: PolicyVersion
+    event: Decided, derived: Permit | Deny, facts: AccessFacts, version: PolicyVersion
 ) -> tuple[str, ...]:
     """Members of the record that are not as derived; empty if it is what it should be."""
     permit = derived if isinstance(derived, Permit) else None
@@ -79,7 +79,7 @@ def differences(
         "window": (event.window, window),
         "policy_version": (event.policy_version, version.version),
     }
-    if event.subject is not None and event.purpose in ("history", "own_history"):
+    if event.subject is not None and event.purpose in ("history", "own_history", EMERGENCY):
         pairs["generation"] = (event.generation, facts.generation)
     if not permit:
         pairs["rows"] = (event.rows, 0)
@@ -87,22 +87,22 @@ def differences(
     return tuple(name for name, (stands, should) in pairs.items() if stands != should)
 
 
-def _refs(event: AccessDecided) -> list[str]:
+def _refs(event: Decided) -> list[str]:
     return sorted(event.basis_refs)
 
 
-def _own(event: AccessDecided, facts: AccessFacts, start: datetime) -> Permit | Deny:
+def _own(event: Decided, facts: AccessFacts, start: datetime) -> Permit | Deny:
     """What patients read of themselves whatever is registered."""
     if event.role != "patient" or event.reader not in _person(event, facts):
         return Deny("not_own_data")
     return Permit("own_data", (), "patient", start, window_end(event.decided_at), ())
 
 
-def _person(event: AccessDecided, facts: AccessFacts) -> set[str | None]:
+def _person(event: Decided, facts: AccessFacts) -> set[str | None]:
     return {event.subject, *facts.person}
 
 
-def _reader(event: AccessDecided) -> Reader | None:
+def _reader(event: Decided) -> Reader | None:
     match event.role:
         case "patient" | "caregiver" | "pharmacist" | "pharmacy":
             return Reader(event.role, event.reader, event.organisation, event.profession)

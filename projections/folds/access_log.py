@@ -11,12 +11,15 @@ from projections.folds.changes import Change, Upsert
 from schemas.audit import (
     ACCESS_DECIDED,
     AUDIT_READ,
+    EMERGENCY_DECIDED,
     LOG_READ,
     OPERATIONS_READ,
     PHARMACY_REVEALED,
     REGISTRATIONS_READ,
     AccessDecided,
     AuditRead,
+    Decided,
+    EmergencyDecided,
     LogRead,
     OperationsRead,
     PharmacyRevealed,
@@ -29,10 +32,19 @@ REVEALED: Final = "pharmacy_revealed"
 """Purpose of the rows of `PharmacyRevealed`."""
 
 
-Event = AccessDecided | AuditRead | LogRead | OperationsRead | PharmacyRevealed | RegistrationsRead
+Event = (
+    AccessDecided
+    | AuditRead
+    | EmergencyDecided
+    | LogRead
+    | OperationsRead
+    | PharmacyRevealed
+    | RegistrationsRead
+)
 EVENTS: Final[dict[str, type[Event]]] = {
     ACCESS_DECIDED: AccessDecided,
     AUDIT_READ: AuditRead,
+    EMERGENCY_DECIDED: EmergencyDecided,
     LOG_READ: LogRead,
     REGISTRATIONS_READ: RegistrationsRead,
     OPERATIONS_READ: OperationsRead,
@@ -45,6 +57,9 @@ def fold(event: Event, recorded: Recorded) -> tuple[Change, ...]:
     match event:
         case AccessDecided():
             return (Upsert("decision", _decision(event, recorded)),)
+        case EmergencyDecided():
+            own = {"event_type": EMERGENCY_DECIDED}
+            return (Upsert("decision", _decision(event, recorded) | own),)
         case PharmacyRevealed(access=access):
             own = {"event_type": PHARMACY_REVEALED, "purpose": REVEALED}
             return (Upsert("decision", _decision(access, recorded) | own),)
@@ -54,7 +69,7 @@ def fold(event: Event, recorded: Recorded) -> tuple[Change, ...]:
             assert_never(event)
 
 
-def _decision(event: AccessDecided, recorded: Recorded) -> dict[str, object]:
+def _decision(event: Decided, recorded: Recorded) -> dict[str, object]:
     window = event.window
     return {
         "ce_id": recorded.ce_id,

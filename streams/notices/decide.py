@@ -9,7 +9,7 @@ Source: DESIGN section 3; audit reference 2.1.
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.audit import AccessDecided
+from schemas.audit import EMERGENCY, Decided
 from schemas.envelope import Envelope, Headers
 from schemas.subject import (
     NOTICE,
@@ -23,9 +23,7 @@ from schemas.subject import (
 SOURCE: Final = "/notices"
 SOURCE_TOPIC: Final = "sourcetopic"
 SOURCE_OFFSET: Final = "sourceoffset"
-EMERGENCY: Final = "emergency"
-"""The detail of an access in an emergency."""
-_BY_OTHERS: Final = frozenset({"mandate", "consent_and_link"})
+_BY_OTHERS: Final = frozenset({"mandate", "consent_and_link", EMERGENCY})
 """On what others than the subject and the pharmacy that dispensed read."""
 
 
@@ -54,24 +52,24 @@ def of_fact(fact: SubjectFact, place: Place) -> Notice | None:
             return None
 
 
-def new_party(event: AccessDecided) -> str | None:
+def new_party(event: Decided) -> str | None:
     """Whose first access this may be: who read, or the pharmacy or institution they read for.
 
     None where nobody but the subject, or the pharmacy with its own lines, has read.
     """
     if event.decision != "permit" or event.subject is None or event.basis not in _BY_OTHERS:
         return None
-    if event.purpose not in ("history", "own_history"):
+    if event.purpose not in ("history", "own_history", EMERGENCY):
         return None
     return event.organisation if event.role == "pharmacist" else event.reader
 
 
-def of_access(event: AccessDecided, place: Place, *, is_first: bool) -> Notice | None:
+def of_access(event: Decided, place: Place, *, is_first: bool) -> Notice | None:
     """The notice that an access is, if it is one; `is_first` says that its party is new."""
     party = new_party(event)
     if party is None or event.subject is None:
         return None
-    if event.detail == EMERGENCY:
+    if EMERGENCY in (event.basis, event.detail):
         return Notice(subject=event.subject, notice="emergency_access", about=place.id, party=party)
     if not is_first:
         return None

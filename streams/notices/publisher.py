@@ -21,7 +21,13 @@ from infra.postgres import Connection, DatabaseUnavailable, connect
 from infra.settings import Settings
 from infra.waiting import pause
 from projections.copies import Copies, source_place
-from schemas.audit import ACCESS_DECIDED, AccessDecided
+from schemas.audit import (
+    ACCESS_DECIDED,
+    EMERGENCY_DECIDED,
+    AccessDecided,
+    Decided,
+    EmergencyDecided,
+)
 from schemas.envelope import Envelope, Headers, parse
 from schemas.subject import SUBJECT_FACTS, Notice
 from schemas.topics import ACCESS_AUDITED, SUBJECT_NOTICES, SUBJECT_REGISTERED
@@ -45,10 +51,16 @@ WHERE projection = 'access_log' AND topic = %s AND partition = %s
 _BEFORE: Final = """
 SELECT EXISTS (SELECT FROM access_log_v1.decision
     WHERE subject = %(subject)s AND decision = 'permit'
-        AND basis IN ('mandate', 'consent_and_link') AND purpose IN ('history', 'own_history')
+        AND basis IN ('mandate', 'consent_and_link', 'emergency')
+        AND purpose IN ('history', 'own_history', 'emergency')
         AND CASE WHEN role = 'pharmacist' THEN organisation ELSE reader END = %(party)s
         AND recorded_partition = %(partition)s AND recorded_position < %(offset)s)
 """
+_ACCESSES: Final[Mapping[str, type[Decided]]] = {
+    ACCESS_DECIDED: AccessDecided,
+    EMERGENCY_DECIDED: EmergencyDecided,
+}
+"""Records of accesses that a patient may have to be told of, by type."""
 _log = structlog.get_logger(__name__)
 
 
@@ -192,8 +204,8 @@ class NoticePublisher:
             if envelope.type in SUBJECT_FACTS and self._is_new(record, envelope):
                 fact = SUBJECT_FACTS[envelope.type].read(record.value or b"")
                 notice = of_fact(fact, place)
-            elif envelope.type == ACCESS_DECIDED:
-                event = AccessDecided.read(record.value or b"")
+            elif envelope.type in _ACCESSES:
+                event = _ACCESSES[envelope.type].read(record.value or b"")
                 is_first = await _is_first(database, event, record, stop)
                 notice = of_access(event, place, is_first=is_first)
         except ValidationError:
@@ -211,7 +223,7 @@ class NoticePublisher:
 
 
 async def _is_first(
-    database: Connection, event: AccessDecided, record: Record, stop: asyncio.Event
+    database: Connection, event: Decided, record: Record, stop: asyncio.Event
 ) -> bool:
     """Whether this party never read this subject before, once `access_log` can tell."""
     party = new_party(event)

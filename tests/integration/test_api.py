@@ -42,7 +42,7 @@ from streams.intake.session import Attributes, open_session, seal_submission
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 ANN, BOB = "85000000138", "70000000114"
-DOCTOR, PHARMACY = "10000106001", "80000551"
+DOCTOR, NIGHT_DOCTOR, PHARMACY = "10000106001", "10000205001", "80000551"
 CNK, WRONG_CNK, POSOLOGY = "0041020", "1439562", "1 tablet at noon"
 EVIDENCE = {"proof": "eidreading", "reference": "592000000000"}
 DOCTOR_PARTY = {"party_kind": "professional", "number": DOCTOR}
@@ -238,6 +238,8 @@ async def _everything_was_told_once(backbone: Backbone) -> None:
     expected = [
         "consent_given",
         "consent_withdrawn",
+        "emergency_access",
+        "emergency_access",
         "first_access",
         "first_access",
         "mandate_waiting",
@@ -252,7 +254,28 @@ async def _everything_was_told_once(backbone: Backbone) -> None:
     assert len({id_ for _, id_ in notices}) == len(notices)
 
 
+async def _read_in_an_emergency(backbone: Backbone) -> None:
+    """On an emergency link, twice; a declared one is closed, since no policy has opened it."""
+    night = await backbone.token(role="caregiver", nihdi=NIGHT_DOCTOR, profession="physician")
+    party = {"party_kind": "professional", "number": NIGHT_DOCTOR}
+    form = {"patient": ANN, "motivation_type": "vital_interest", "motivation": "a fall"}
+    closed = await backbone.ask("/v1/patients/emergency", night, form)
+    assert (closed.status_code, closed.json()["code"]) == (403, "emergency-not-open")
+    await backbone.register(
+        night,
+        kind="declare_link",
+        patient=ANN,
+        party=party,
+        link_type="emergency",
+        evidence=EVIDENCE,
+    )
+    for _ in range(2):
+        answer = await backbone.ask("/v1/patients/history", night, {"patient": ANN})
+        assert answer.status_code == 200
+
+
 async def _withdrawn_while_the_notices_fall(backbone: Backbone, patient: str) -> None:
+    await _read_in_an_emergency(backbone)
     backbone.stack.parts["notices"].send(signal.SIGKILL)
     await backbone.register(patient, kind="withdraw_consent")
 
@@ -379,6 +402,8 @@ async def test_a_line_is_dispensed_shared_withdrawn_and_accounted_for(backbone: 
     await _accesses_and_consents_on_the_fhir_face(backbone, patient)
     assert [reason for _, reason in await _caregivers_decisions(backbone)] == [
         "no_consent",
+        None,
+        None,
         None,
         None,
         "no_consent",

@@ -31,7 +31,12 @@ DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
 _TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem"
 _RESTFUL: Final = "http://hl7.org/fhir/restful-interaction"
 _SERVER: Final = "Shared Pharmaceutical Record read API"
-_PURPOSES: Final = {"own_history": "PATRQT", "access_log": "PATRQT", "registrations": "PATRQT"}
+_PURPOSES: Final = {
+    "own_history": "PATRQT",
+    "access_log": "PATRQT",
+    "registrations": "PATRQT",
+    "emergency": "BTG",
+}
 """ActReason by purpose; anything else serves treatment, or the family when one acts for it."""
 _NUMBERS: Final = {"citizen": systems.SSIN, "professional": systems.NIHDI}
 """System of a person's number by kind; organisations have NIHDI or CBE numbers."""

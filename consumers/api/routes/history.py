@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from consumers.api import mandates, revealing
+from consumers.api import emergencies, mandates, revealing
 from consumers.api.answers import NOT_FOUND, REFUSALS, as_json
 from consumers.api.callers import patient_of, require
 from consumers.api.cuts import HISTORY, AsOf, Fresh
 from consumers.api.forms import (
     CutForm,
+    EmergencyForm,
     HistoryForm,
     LimitForm,
     PageForm,
@@ -74,6 +75,17 @@ async def patient_history(deps: Deps, caller: Identified, form: PatientPageForm)
     subject = await patient_of(deps, caller, form.patient)
     page = page_of(deps, "/v1/patients/history", form)
     return as_json(await answer_history(deps, caller, subject, page))
+
+
+@router.post("/patients/emergency", response_model=HistoryAnswer)
+async def emergency_history(deps: Deps, caller: Identified, form: EmergencyForm) -> Response:
+    """A patient's deliveries in an emergency, for a caregiver without a therapeutic link.
+
+    Only where policy has opened it. The patient is told of every use.
+    """
+    require(caller.principal, "caregiver")
+    page = page_of(deps, emergencies.ENDPOINT, form)
+    return as_json(await emergencies.answer(deps, caller, form, page))
 
 
 @router.post("/patients/pharmacy", response_model=revealing.RevealAnswer, responses=NOT_FOUND)

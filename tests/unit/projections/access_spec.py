@@ -75,6 +75,18 @@ def _alive(_r: AccessRequest, f: AccessFacts, _p: AccessPolicy, _n: datetime) ->
 LIVING = ((_one_person, "no_consent merge_pending"), (_alive, "no_consent deceased"))
 
 
+def _opened(_r: AccessRequest, _f: AccessFacts, p: AccessPolicy, _n: datetime) -> bool:
+    return p.emergency is not None
+
+
+def _is_caregiver(r: AccessRequest, _f: AccessFacts, _p: AccessPolicy, _n: datetime) -> bool:
+    return r.reader.role == "caregiver"
+
+
+def _may_declare(r: AccessRequest, _f: AccessFacts, p: AccessPolicy, _n: datetime) -> bool:
+    return p.emergency is not None and r.reader.profession in set(p.emergency.professions)
+
+
 def _never(_r: AccessRequest, _f: AccessFacts, _p: AccessPolicy, _n: datetime) -> bool:
     return False
 
@@ -132,6 +144,17 @@ ROWS = {
         ),
         "consent_and_link",
     ),
+    "emergency": Row(
+        (
+            (_opened, "role_not_allowed"),
+            (_is_caregiver, "role_not_allowed"),
+            *LIVING,
+            (_may_declare, "profession_not_allowed"),
+            (_not_excluded, "excluded"),
+            (_consented, "no_consent"),
+        ),
+        "emergency",
+    ),
     "pharmacy": Row(((_never, "role_not_allowed"),), ""),
 }
 
@@ -141,7 +164,9 @@ def specified(
 ) -> tuple[str, str]:
     """("permit", basis) or ("deny", reason); a reason may name its detail behind a space."""
     row = request.reader.role
-    if row == "patient":
+    if request.purpose == "emergency":
+        key = "emergency"
+    elif row == "patient":
         own = request.reader.person in {request.subject, *facts.person}
         key = "own" if own else "other"
     else:

@@ -18,7 +18,7 @@ from projections.access import (
     window_end,
     window_start,
 )
-from schemas.policy import AccessPolicy, baseline
+from schemas.policy import AccessPolicy, EmergencyRule, baseline
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SOON = NOW + timedelta(days=1)
@@ -34,6 +34,14 @@ def _policy() -> AccessPolicy:
 
 POLICY = _policy()
 STRICT = POLICY.model_copy(update={"patient_reads_without_consent": False})
+EMERGENCY_RULE = EmergencyRule(
+    window_months=3,
+    fields=("delivered_at", "product"),
+    professions=("physician",),
+    motivation_types=("vital_interest",),
+)
+OPEN = POLICY.model_copy(update={"emergency": EMERGENCY_RULE})
+"""The shipped policy, with reads in an emergency opened."""
 
 
 def without(*roles: str) -> AccessPolicy:

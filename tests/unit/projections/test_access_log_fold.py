@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from projections.folds import access_log
 from projections.folds.access_state import Recorded
 from projections.folds.changes import Upsert
-from schemas.audit import AccessDecided, OperationsRead, PharmacyRevealed, Window
+from schemas.audit import AccessDecided, EmergencyDecided, OperationsRead, PharmacyRevealed, Window
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 SUBJECT, READER = "a" * 26, "b" * 26
@@ -83,3 +83,12 @@ def test_a_revealed_pharmacy_is_a_row_of_its_own_kind() -> None:
     assert isinstance(change, Upsert)
     assert change.row["event_type"] == "be.dpp.access.pharmacy-revealed.v1"
     assert (change.row["purpose"], change.row["row_count"]) == (access_log.REVEALED, 1)
+
+
+def test_an_emergency_is_a_row_with_its_own_basis() -> None:
+    plain = decided(decision="permit", reason=None, rows=1).model_dump()
+    event = EmergencyDecided.model_validate({**plain, "basis": "emergency", "purpose": "emergency"})
+    (change,) = access_log.fold(event, Recorded(2, 9, NOW, "id-3"))
+    assert isinstance(change, Upsert)
+    assert change.row["event_type"] == "be.dpp.access.emergency-decided.v1"
+    assert (change.row["purpose"], change.row["basis"]) == ("emergency", "emergency")

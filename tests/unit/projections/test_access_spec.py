@@ -21,7 +21,7 @@ from projections.access import (
 )
 from schemas.policy import AccessPolicy, baseline, effective
 from tests.unit.projections.access_spec import specified
-from tests.unit.projections.test_access import POLICY
+from tests.unit.projections.test_access import EMERGENCY_RULE, OPEN, POLICY
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PARTIES = st.sampled_from([c * 26 for c in "abcd"])
@@ -37,7 +37,7 @@ REQUESTS = st.builds(
     AccessRequest,
     reader=READERS,
     subject=PARTIES,
-    purpose=st.sampled_from(["history", "history", "own_history"]),
+    purpose=st.sampled_from(["history", "history", "own_history", "emergency"]),
 )
 FACTS = st.builds(
     AccessFacts,
@@ -47,7 +47,7 @@ FACTS = st.builds(
             Link,
             st.sampled_from(["link-0001", "link-0002"]),
             PARTIES,
-            st.just("pharmacy"),
+            st.sampled_from(["pharmacy", "emergency"]),
             MOMENTS,
             MOMENTS,
         ),
@@ -81,6 +81,7 @@ def policies(draw: st.DrawFn) -> AccessPolicy:
             "readers": {k: v for k, v in POLICY.readers.items() if k != dropped},
             "patient_reads_without_consent": draw(st.booleans()),
             "professions": draw(st.sampled_from([(), ("physician",), ("physician", "pharmacist")])),
+            "emergency": draw(st.sampled_from([None, EMERGENCY_RULE])),
         }
     )
 
@@ -104,7 +105,7 @@ WHOLE: dict[str, list[Any]] = {
     "person": [PATIENT, READER],
     "organisation": [None, PLACE],
     "profession": [None, "physician", "pharmacist"],
-    "purpose": ["history", "own_history"],
+    "purpose": ["history", "own_history", "emergency"],
     "consent": [None, "subject/0/1/0"],
     "link": [None, (READER, -9, 9), (PLACE, -9, 9), (READER, -9, 0), (READER, 1, 9)],
     "excluded": [None, READER, PLACE],
@@ -143,18 +144,18 @@ def _facts_of(case: dict[str, Any]) -> AccessFacts:
 
 def test_it_decides_the_whole_product_of_principals_purposes_states_and_times() -> None:
     permits = denies = 0
-    strict = POLICY.model_copy(update={"patient_reads_without_consent": False})
+    strict = OPEN.model_copy(update={"patient_reads_without_consent": False})
     for values in itertools.product(*WHOLE.values()):
         case: dict[str, Any] = dict(zip(WHOLE, values, strict=True))
         reader = Reader(case["role"], case["person"], case["organisation"], case["profession"])
         request = AccessRequest(reader, PATIENT, case["purpose"])
         facts = _facts_of(case)
-        for policy in (POLICY, strict):
+        for policy in (POLICY, OPEN, strict):
             outcome = decide(request, facts, policy, NOW)
             assert summary(outcome) == specified(request, facts, policy, NOW), case
             permits += isinstance(outcome, Permit)
             denies += isinstance(outcome, Deny)
-    assert permits + denies == 2 * math.prod([len(values) for values in WHOLE.values()])
+    assert permits + denies == 3 * math.prod([len(values) for values in WHOLE.values()])
     assert permits > 1_000
 
 

@@ -8,7 +8,7 @@ import pytest
 from consumers.api import texts
 from projections.access import AccessFacts, Link
 from projections.folds.access_log import REVEALED
-from schemas.audit import Basis, DenyReason, Purpose, RequestParameters
+from schemas.audit import EMERGENCY, Basis, DenyReason, Detail, Purpose, RequestParameters
 from schemas.keyvault import SubjectSecret
 from schemas.sealing.facts import access_associated_data, access_keys, unseal
 from tests.unit.consumers.api.world import (
@@ -130,9 +130,10 @@ async def test_what_is_not_as_policy_asks_is_refused_before_any_decision_bad(
 
 def test_every_word_of_a_decision_has_its_texts_in_four_languages() -> None:
     for words, table in (
-        ((*get_args(Purpose), REVEALED), texts.PURPOSES),
-        (get_args(Basis), texts.BASES),
+        ((*get_args(Purpose), EMERGENCY, REVEALED), texts.PURPOSES),
+        ((*get_args(Basis), EMERGENCY), texts.BASES),
         (get_args(DenyReason), texts.REASONS),
+        (get_args(Detail), texts.DETAILS),
     ):
         for word in words:
             assert set(table[word]) == set(texts.LANGUAGES)

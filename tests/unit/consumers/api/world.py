@@ -42,10 +42,12 @@ from projections.registered import RegistrationRow
 from projections.surveillance import Uses, Usual
 from schemas.audit import (
     ACCESS_DECIDED,
+    EMERGENCY_DECIDED,
     LOG_READ,
     OPERATIONS_READ,
     PHARMACY_REVEALED,
     AccessDecided,
+    EmergencyDecided,
     LogRead,
     OperationsRead,
     PharmacyRevealed,
@@ -56,7 +58,7 @@ from schemas.envelope import Envelope
 from schemas.keyvault import PeriodSecret, Shredded, SubjectSecret
 from schemas.model import Model
 from schemas.partitioning import partition_for
-from schemas.policy import PolicyName, PolicyVersion, baseline
+from schemas.policy import EmergencyRule, PolicyName, PolicyVersion, baseline
 from schemas.publisher import BACKBONE_KEY_PUBLISHED, BackboneKeyPublished
 from schemas.recall import RECALL_EVENTS
 from schemas.sealing import b64decode, b64encode
@@ -164,6 +166,9 @@ class FakeLog:
 
     def revealed(self) -> list[AccessDecided]:
         return [PharmacyRevealed.read(one).access for one in self._audited(PHARMACY_REVEALED)]
+
+    def emergencies(self) -> list[EmergencyDecided]:
+        return [EmergencyDecided.read(one) for one in self._audited(EMERGENCY_DECIDED)]
 
     def operations(self) -> list[OperationsRead]:
         return [OperationsRead.read(value) for value in self._audited(OPERATIONS_READ)]
@@ -457,12 +462,14 @@ class Signed:
 class FakeTables:
     keys: dict[tuple[str, str], bytes] = field(default_factory=dict)
     intake: tuple[Signed, ...] = ()
+    versions: dict[PolicyName, PolicyVersion] = field(default_factory=dict)
+    """In place of those that ship with the code."""
 
     def active_key(self, publisher: str, key_id: str, at: datetime) -> bytes | None:
         return self.keys.get((publisher, key_id))
 
     def policy(self, name: PolicyName, at: datetime) -> PolicyVersion:
-        return baseline(name)
+        return self.versions.get(name) or baseline(name)
 
     def intake_keys(self) -> tuple[Signed, ...]:
         return self.intake
@@ -599,6 +606,21 @@ class World:
 
     def pharmacy(self, number: str = PHARMACY) -> str:
         return self.token("pharmacy", organisation=number)
+
+    def open_emergencies(self) -> EmergencyRule:
+        """Lets physicians read in an emergency, by policy data."""
+        known = baseline("access")
+        rule = EmergencyRule(
+            window_months=3,
+            fields=("delivered_at", "product"),
+            professions=("physician",),
+            motivation_types=("vital_interest",),
+        )
+        data = known.access.model_copy(update={"emergency": rule})
+        self.tables.versions["access"] = known.model_copy(
+            update={"version": "access/9", "data": data}
+        )
+        return rule
 
     def auditor(self) -> str:
         return self.token("auditor", sub="auditor-7")

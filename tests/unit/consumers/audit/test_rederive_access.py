@@ -12,7 +12,7 @@ from consumers.audit.report import AnswerCheck, Report, Window
 from infra.kafka import Record
 from projections.access import AccessFacts, Exclusion, Link, Mandate, Parent
 from schemas import subject as s
-from schemas.audit import AccessDecided
+from schemas.audit import AccessDecided, EmergencyDecided
 from schemas.audit import Window as Period
 from schemas.envelope import Envelope
 from schemas.policy import PolicyName, PolicyVersion, baseline
@@ -56,6 +56,7 @@ class Log:
 @dataclass
 class Policies:
     caught_up: bool = False
+    version: PolicyVersion | None = None
 
     async def catch_up(self) -> None:
         self.caught_up = True
@@ -63,7 +64,7 @@ class Policies:
     def policy(self, name: PolicyName, at: datetime) -> PolicyVersion:
         assert self.caught_up
         assert at == NOW
-        return baseline(name)
+        return self.version or baseline(name)
 
 
 @dataclass
@@ -158,7 +159,8 @@ class Lived:
         return record
 
     async def audit(self, window: Window = EVERYTHING) -> Report:
-        return await rederive_access(self.log, Policies(), self.answers, window, lambda *_: None)
+        policies = Policies(version=self.world.tables.versions.get("access"))
+        return await rederive_access(self.log, policies, self.answers, window, lambda *_: None)
 
 
 @pytest.fixture
@@ -386,3 +388,72 @@ async def test_a_pharmacy_that_was_revealed_is_derived_by_its_own_rule(world: Wo
     assert (report.rederived, named(report)) == (1, [])
     made.spoil("link-declared link-0001")
     assert [offset for offset, _, _ in named(await made.audit())] == [0]
+
+
+async def emergencies(world: World) -> Lived:
+    """One that a caregiver declared, and a read on a link that was declared in one."""
+    world.open_emergencies()
+    made = Lived(world)
+    ann, doctor = await world.subject(ANN), await world.professional()
+    consent = made.registered(s.ConsentGiven, ann)
+    await world.add_line(ANN)
+    form = {"patient": ANN, "motivation_type": "vital_interest", "motivation": "a fall"}
+    world.store.facts[ann] = AccessFacts(consent=consent)
+    await world.ask("/v1/patients/emergency", world.caregiver(), form)
+    made.registered(
+        s.LinkDeclared, ann, link="link-0001", party=doctor, party_kind="professional",
+        link_type="emergency", valid_from=NOW, valid_until=UNTIL,
+    )  # fmt: skip
+    link = Link("link-0001", doctor, "emergency", NOW, UNTIL)
+    world.store.facts[ann] = AccessFacts(consent=consent, links=(link,))
+    await world.ask("/v1/patients/history", world.caregiver(), {"patient": ANN})
+    for _, _, headers, value in world.log.appended:
+        made.log.put(AUDITED, 0, headers, value)
+    return made
+
+
+async def test_emergencies_are_derived_again_with_basis_window_and_answer(world: World) -> None:
+    made = await emergencies(world)
+    report = await made.audit()
+    assert (report.rederived, named(report), report.answers) == (2, [], {"derived": 2})
+    assert [one.event.purpose for one in made.answers.asked] == ["emergency", "history"]
+    assert [one.event.detail for one in made.answers.asked] == [None, "emergency"]
+
+
+EMERGENCY_CHANGES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "a refusal": ({"decision": "deny", "reason": "excluded", "basis": None},
+                  ("decision", "reason", "basis")),
+    "no basis": ({"basis": None}, ("basis",)),
+    "a longer window": ({"window": Period(start=NOW - timedelta(days=900), end=NOW)}, ("window",)),
+    "another profession": (
+        {"profession": "nurse"},
+        ("decision", "reason", "basis", "basis_refs", "window", "rows", "digest")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EMERGENCY_CHANGES.values(), ids=EMERGENCY_CHANGES.keys())
+async def test_a_changed_record_of_an_emergency_is_named_bad(
+    world: World, case: tuple[dict[str, Any], tuple[str, ...]]
+) -> None:
+    members, expected = case
+    made = await emergencies(world)
+    record = made.accesses[0]
+    event = EmergencyDecided.read(record.value or b"").model_copy(update=members)
+    made.accesses[0] = replace(record, value=event.write())
+    assert named(await made.audit()) == [(0, "other_decision", expected)]
+
+
+async def test_an_emergency_that_policy_had_not_opened_is_named_bad(world: World) -> None:
+    made = await emergencies(world)
+    world.tables.versions.clear()
+    differing = named(await made.audit())
+    assert [(offset, "decision" in members) for offset, _, members in differing] == [
+        (0, True),
+        (1, False),
+    ]
+
+
+async def test_an_emergency_without_the_consent_that_it_names_is_named_bad(world: World) -> None:
+    made = await emergencies(world)
+    made.spoil("consent-given")
+    assert [offset for offset, _, _ in named(await made.audit())] == [0, 1]

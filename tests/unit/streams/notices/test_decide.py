@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from schemas.audit import AccessDecided
+from schemas.audit import AccessDecided, Decided, EmergencyDecided
 from schemas.envelope import Envelope, parse
 from schemas.subject import (
     SUBJECT_FACTS,
@@ -47,6 +47,11 @@ def access(**members: Any) -> AccessDecided:
     return AccessDecided.model_validate({**plain, **members})
 
 
+def emergency(**members: Any) -> EmergencyDecided:
+    declared = {"basis": "emergency", "purpose": "emergency", **members}
+    return EmergencyDecided.model_validate({**access().model_dump(), **declared}, by_name=True)
+
+
 def told(fact: SubjectFact) -> Notice | None:
     return of_fact(fact, FACT)
 
@@ -79,11 +84,24 @@ def test_the_first_access_of_a_party_is_told_and_no_later_one() -> None:
     assert of_access(access(), ACCESS, is_first=False) is None
 
 
-def test_an_access_in_an_emergency_is_told_each_time() -> None:
+EMERGENCIES = {
+    "one that a caregiver declared": emergency(),
+    "a link that was declared in one": access(detail="emergency"),
+}
+
+
+@pytest.mark.parametrize("event", EMERGENCIES.values(), ids=EMERGENCIES.keys())
+def test_an_access_in_an_emergency_is_told_each_time_and_as_nothing_else(event: Decided) -> None:
     for is_first in (True, False):
-        notice = of_access(access(detail="emergency"), ACCESS, is_first=is_first)
-        assert notice is not None
-        assert notice.notice == "emergency_access"
+        notice = of_access(event, ACCESS, is_first=is_first)
+        assert notice == Notice(
+            subject=SUBJECT, notice="emergency_access", about=ACCESS.id, party=DOCTOR
+        )
+
+
+def test_a_refused_emergency_is_not_told_bad() -> None:
+    refused = emergency(decision="deny", reason="excluded", basis=None)
+    assert of_access(refused, ACCESS, is_first=True) is None
 
 
 PARTIES = {
