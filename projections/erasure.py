@@ -5,6 +5,7 @@ the same subject are somebody who came back, and stay. The access log keeps its 
 parts cannot be read any more. Source: DESIGN section 4.2.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from psycopg import sql
@@ -97,15 +98,26 @@ async def rows_left(connection: Connection, subject: str, generation: int) -> in
     return left
 
 
-async def forget_erased(connection: Connection, schema: str) -> None:
-    """Takes every row of an erased generation out of a version that was filled without looking."""
+async def forget_erased(
+    connection: Connection, schema: str, erased: Mapping[str, int] | None = None
+) -> None:
+    """Takes every row of an erased generation out of a version that was filled without looking.
+
+    `erased` is the last erased generation of each subject, if not what was carried out here.
+    """
+    source = sql.SQL("projection_erased")
+    values: tuple[list[str], list[int]] | None = None
+    if erased is not None:
+        source = sql.SQL("unnest(%s::text[], %s::int[])")
+        values = list(erased), list(erased.values())
     tables = await connection.execute(_TABLES_OF, (schema,))
     for (table,) in await tables.fetchall():
         await connection.execute(
             sql.SQL(
-                "DELETE FROM {} AS t USING projection_erased AS e"
+                "DELETE FROM {} AS t USING {} AS e(subject, generation)"
                 " WHERE t.subject = e.subject AND t.generation <= e.generation"
-            ).format(sql.Identifier(schema, table))
+            ).format(sql.Identifier(schema, table), source),
+            values,
         )
 
 

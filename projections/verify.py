@@ -5,7 +5,7 @@ fold in memory shares no code with what writes to PostgreSQL, so a fault of eith
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,11 +18,12 @@ from infra.postgres import Connection, connect
 from infra.settings import Settings
 from projections.batch import MaySetAside, fold_batch
 from projections.building import Pace, before, fill
+from projections.comparing import Cut, Version, compare, difference, unlike_columns
 from projections.content import TableContent, content_hash, row_digest, table_content
 from projections.copies import Copies
 from projections.erasure import forget_erased
 from projections.hashing import Difference, columns_of, stored_content
-from projections.memory import Row, Tables
+from projections.memory import Tables
 from projections.shells import Projection
 from projections.store import Target, load_places, set_aside_of
 from projections.versions import VersionRefused, begin, building, drop, live_version
@@ -153,27 +154,15 @@ async def _compare_memory(
         content[one.table] = table_content(row_digest(row, one.types) for row in rows)
     found.memory = Side(content)
     if content != found.live.content:
-        difference = await _first_unlike(snapshot, live, projection, tables, MEMORY)
-        if difference is not None:
-            found.differences[MEMORY] = difference
-
-
-async def _rows_of(connection: Connection, target: Target, projection: Projection) -> Tables:
-    tables = Tables(projection.primary_keys)
-    for table, key in projection.primary_keys.items():
-        async with connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(
-                sql.SQL("SELECT * FROM {}").format(sql.Identifier(target.schema, table))
-            )
-            async for row in cursor:
-                tables.rows.setdefault(table, {})[tuple(row[name] for name in key)] = row
-    return tables
+        first = await _first_unlike(snapshot, live, projection, tables)
+        if first is not None:
+            found.differences[MEMORY] = first
 
 
 async def _first_unlike(
-    snapshot: Connection, live: Target, projection: Projection, tables: Tables, other: str
+    snapshot: Connection, live: Target, projection: Projection, tables: Tables
 ) -> Difference | None:
-    """The first by subject of the rows that the live version and another do not share."""
+    """The first by subject of the rows that the live version and the tables do not share."""
     unlike: list[Difference] = []
     for one in await columns_of(snapshot, live.schema):
         key = projection.primary_keys[one.table]
@@ -186,22 +175,11 @@ async def _first_unlike(
             async for row in cursor:
                 wanted = expected.pop(tuple(row[name] for name in key), None)
                 if wanted is None:
-                    unlike.append(_difference(one.table, key, row, (), other))
-                elif columns := _unlike(row, wanted, one.types):
-                    unlike.append(_difference(one.table, key, row, columns, None))
-        unlike += [_difference(one.table, key, row, (), LIVE) for row in expected.values()]
+                    unlike.append(difference(one.table, key, row, (), MEMORY))
+                elif columns := unlike_columns(row, wanted, one.types):
+                    unlike.append(difference(one.table, key, row, columns, None))
+        unlike += [difference(one.table, key, row, (), LIVE) for row in expected.values()]
     return min(unlike, key=lambda one: (one.subject or "", one.table, str(one.key)), default=None)
-
-
-def _unlike(row: Row, wanted: Row, columns: Iterable[str]) -> tuple[str, ...]:
-    return tuple(name for name in columns if row_digest(row, [name]) != row_digest(wanted, [name]))
-
-
-def _difference(
-    table: str, key: Sequence[str], row: Row, columns: tuple[str, ...], missing: str | None
-) -> Difference:
-    named = {name: str(row[name]) for name in key}
-    return Difference(table, named, row.get("subject"), columns, missing)
 
 
 async def _compare_rebuilt(
@@ -239,9 +217,13 @@ async def _compare_rebuilt(
                 await forget_erased(connection, target.schema)
             found.rebuilt = Side(await stored_content(connection, target.schema))
             if found.rebuilt.content != found.live.content:
-                tables = await _rows_of(connection, target, projection)
-                difference = await _first_unlike(snapshot, live, projection, tables, REBUILT)
-                if difference is not None:
-                    found.differences[REBUILT] = difference
+                compared = await compare(
+                    Version(snapshot, live.schema, LIVE),
+                    Version(connection, target.schema, REBUILT),
+                    projection.primary_keys,
+                    Cut(found.positions, found.positions),
+                )
+                if compared.told:
+                    found.differences[REBUILT] = compared.told[0]
         finally:
             await drop(connection, projection, target.version)

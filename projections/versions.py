@@ -85,15 +85,7 @@ async def begin(
 ) -> Target:
     """A new version with empty tables, its positions at the beginning of the log."""
     async with connection.transaction():
-        cursor = await connection.execute(
-            "INSERT INTO projection_version (projection, version, state)"
-            " SELECT %(one)s, coalesce(max(version), 0) + 1, 'building' FROM projection_version"
-            " WHERE projection = %(one)s RETURNING version",
-            {"one": projection.name},
-        )
-        row = await cursor.fetchone()
-        target = _built(projection, int(row[0]) if row else 1)
-        await clone_tables(connection, projection.schema, target.schema)
+        target = await _made(connection, projection, "building")
         await connection.execute(
             "INSERT INTO projection_build_position"
             " (projection, topic, version, partition, position, beginning, mark)"
@@ -112,6 +104,28 @@ async def begin(
                 target.topic,
             ),
         )
+    return target
+
+
+async def scratch(connection: Connection, projection: Projection) -> Target:
+    """Empty tables for an audit, as a version that is never read, built on, or switched to.
+
+    Being a version it can be dropped like others, and erasures and retention reach it meanwhile.
+    """
+    async with connection.transaction():
+        return await _made(connection, projection, "kept")
+
+
+async def _made(connection: Connection, projection: Projection, state: State) -> Target:
+    cursor = await connection.execute(
+        "INSERT INTO projection_version (projection, version, state)"
+        " SELECT %(one)s, coalesce(max(version), 0) + 1, %(state)s FROM projection_version"
+        " WHERE projection = %(one)s RETURNING version",
+        {"one": projection.name, "state": state},
+    )
+    row = await cursor.fetchone()
+    target = _built(projection, int(row[0]) if row else 1)
+    await clone_tables(connection, projection.schema, target.schema)
     return target
 
 

@@ -5,6 +5,7 @@ import typer
 from consumers.cli import (
     audit_follow,
     audit_log,
+    audit_replay,
     bench,
     catalogue,
     config,
@@ -49,6 +50,7 @@ app.add_typer(witness.app, name="witness")
 audit_log.audit_app.command("rederive")(rederive.rederive)
 audit_log.audit_app.command("compare")(audit_follow.compare)
 audit_log.audit_app.command("follow")(audit_follow.follow)
+audit_log.audit_app.command("replay")(audit_replay.replay)
 app.add_typer(quality.app, name="quality")
 app.add_typer(registrations.app, name="registrations")
 app.add_typer(bench.app, name="bench")

@@ -228,14 +228,14 @@ def _print_status(found: list[Status]) -> None:
 
 def _print_report(report: Report) -> None:
     screen = console()
-    words = {
+    said = {
         "live": "is live; the former one is kept",
         "cancelled": "was left at a true position: run the command again to go on",
         "differs": "differs from the live one and was not switched to",
         "stopped": "met an event that it cannot take over (--set-aside leaves such events out)",
     }
     screen.print(
-        f"{report.projection}: version {report.version} {words[report.outcome]}. "
+        f"{report.projection}: version {report.version} {said[report.outcome]}. "
         f"{report.records:,} records in {report.seconds:.1f} s ({report.rate:,.0f} a second), "
         f"{report.set_aside} set aside."
     )
@@ -245,7 +245,7 @@ def _print_report(report: Report) -> None:
         one = report.failure
         screen.print(f"{one.category}: {one.topic}-{one.partition} at {one.position}")
     if report.difference is not None:
-        screen.print(f"first difference: {_words(report.difference)}")
+        screen.print(f"first difference: {words(report.difference)}")
 
 
 def _verification(found: Verification) -> dict[str, object]:
@@ -274,10 +274,11 @@ def _print_verification(found: Verification) -> None:
     screen.print(f"  public   {found.public}")
     screen.print("equal" if found.equal else "they differ:")
     for name, one in found.differences.items():
-        screen.print(f"  live and {name}: {_words(one)}")
+        screen.print(f"  live and {name}: {words(one)}")
 
 
-def _words(one: Difference) -> str:
+def words(one: Difference) -> str:
+    """A difference in one line."""
     who = "" if one.subject is None else f"subject {one.subject}, "
     key = ", ".join(f"{name} {value}" for name, value in one.key.items())
     what = f"missing in {one.missing}" if one.missing else f"columns {', '.join(one.columns)}"
