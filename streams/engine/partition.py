@@ -1,4 +1,4 @@
-"""One partition of a stage: fence, restore, then decide batch after batch, each one transaction.
+"""One partition of a stage: once it is open, decides batch after batch, each one transaction.
 
 While a batch is being committed the next one is gathered and decided, never two; what has queued up
 meanwhile is one batch. State that was changed before a failed transaction never survives: any
@@ -10,52 +10,32 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, Generic
 
 from infra.errors import InfrastructureError
-from infra.kafka import Fenced, Partition, PartitionReader, Record, reader
+from infra.kafka import Fenced, Partition, Record, reader
 from infra.settings import Settings
 from streams.engine import metrics
 from streams.engine.answering import Answered, answer
 from streams.engine.failure import FatalStageError, StoreDistrusted, pause_seconds, place_of
 from streams.engine.health import Health
 from streams.engine.inbox import Inbox
+from streams.engine.opening import Live, open_partition
 from streams.engine.order import (
     MAX_TRANSACTION_BYTES,
     check_advance,
     chunks,
     to_submission,
 )
-from streams.engine.producer import PartitionWriter
-from streams.engine.restore import Restored, digest_of, keep_store, restore
+from streams.engine.restore import digest_of, keep_store
 from streams.engine.stage import Gathered, Output, Stage, State, Submission
-from streams.engine.store import open_store
-from streams.engine.tables import Distrust, Mark, Store
+from streams.engine.tables import Distrust, Mark
 
 log = logging.getLogger(__name__)
 
 YIELD_SECONDS: Final = 0.002
 """Of deciding, before the answers of the broker to other partitions get a turn."""
-
-
-@dataclass(slots=True)
-class _Live(Generic[State]):
-    """What exists only while a partition runs.
-
-    Everything below offset `expected` is committed, everything below `decided` is folded into the
-    state; `position` is the last submission that is. `writing` commits what lies between.
-    """
-
-    writer: PartitionWriter
-    store: Store
-    state: State
-    position: int
-    expected: int
-    decided: int
-    writing: asyncio.Task[None] | None = None
-    lookups: tuple[int, int] = (0, 0)
 
 
 @dataclass(slots=True)
@@ -92,7 +72,7 @@ class PartitionWorker(Generic[State, Gathered]):
         self._seek = seek
         self._settled = settled
         self._inbox = Inbox()
-        self._live: _Live[State] | None = None
+        self._live: Live[State] | None = None
         self._work: asyncio.Task[None] | None = None
         self._failures = 0
         self._closed = False
@@ -155,7 +135,7 @@ class PartitionWorker(Generic[State, Gathered]):
                 await self._failed(error)
         self._failures = 0
 
-    async def _step(self, live: _Live[State]) -> None:
+    async def _step(self, live: Live[State]) -> None:
         """Decides what waits; if nothing does, waits for what is being committed, or for more."""
         self._inbox.answer(live.expected)
         records, passed = self._inbox.take(live.decided)
@@ -167,7 +147,7 @@ class PartitionWorker(Generic[State, Gathered]):
             await self._reread(live, records[0].offset)
         await self._answer(live, records)
 
-    async def _commit_or_arrival(self, live: _Live[State]) -> None:
+    async def _commit_or_arrival(self, live: Live[State]) -> None:
         if live.writing is None:
             return
         arrival = asyncio.ensure_future(self._inbox.arrival())
@@ -178,7 +158,7 @@ class PartitionWorker(Generic[State, Gathered]):
         if live.writing.done():
             await self._committed(live)
 
-    async def _committed(self, live: _Live[State]) -> None:
+    async def _committed(self, live: Live[State]) -> None:
         """Waits until everything decided is committed, or raises why it is not."""
         if live.writing is not None:
             await asyncio.wait([live.writing])
@@ -215,81 +195,17 @@ class PartitionWorker(Generic[State, Gathered]):
         fatal.__cause__ = error
         return fatal
 
-    async def _open(self) -> _Live[State]:
-        """Fence, then read the end of the outputs, then restore up to there. In this order."""
-        started = time.monotonic()
+    async def _open(self) -> Live[State]:
         if not self._health.failing(self.partition):
             self._health.report(self.partition, "initialising")
-        stage = self._stage
-        async with AsyncExitStack() as opened:
-            writer = await PartitionWriter.open(
-                self._settings, f"dpp-{stage.name}-{self.partition}"
-            )
-            opened.push_async_callback(writer.close)
-            store = await open_store(self._settings, stage.name, self.partition, stage.fold)
-            opened.push_async_callback(store.close)
-            try:
-                restored = await restore(self._settings, stage, self.partition, store)
-            except StoreDistrusted as found:
-                opened.pop_all()
-                await writer.close()
-                await store.set_aside(found.reason)
-                raise
-            async with reader(self._settings) as reading:
-                expected = await self._first(reading, restored.position)
-            opened.pop_all()
-        live = _Live(writer, store, restored.state, restored.position, expected, expected)
+        live = await open_partition(self._settings, self._stage, self.partition)
         self._live = live
-        self._note(restored, time.monotonic() - started)
-        if not self._inbox.covers(expected):
-            await self._seek(self.partition, expected)
+        if not self._inbox.covers(live.expected):
+            await self._seek(self.partition, live.expected)
         self._health.report(self.partition, "running")
         return live
 
-    async def _first(self, reading: PartitionReader, position: int) -> int:
-        """The first offset to answer, after checking it against the submitted log."""
-        one = Partition(self._stage.submitted, self.partition)
-        begin = (await reading.beginning_offsets([one]))[one]
-        end = (await reading.end_offsets([one]))[one]
-        if position + 1 > end:
-            raise FatalStageError(
-                f"Outputs of {self._name} answer offset {position}, but {one.topic} ends at {end}:"
-                " the topic was cut or made anew. Nothing is written until that is resolved."
-            )
-        if begin > position + 1:
-            metrics.RETENTION_LOSSES.labels(self._stage.name).inc(begin - position - 1)
-            log.critical(
-                "partition %s: retention removed offsets %d to %d before they were answered; "
-                "going on from there",
-                self._name,
-                position + 1,
-                begin - 1,
-            )
-        return max(begin, position + 1)
-
-    def _note(self, restored: Restored[State], seconds: float) -> None:
-        name = self._stage.name
-        metrics.RESTORES.labels(name).inc()
-        metrics.RESTORED_OUTPUTS.labels(name).inc(restored.outputs)
-        metrics.RESTORE_SECONDS.labels(name).observe(seconds)
-        for reason in ("doubled", "differing", "foreign", "torn"):
-            metrics.PASSED_OUTPUTS.labels(name, reason).inc(getattr(restored, reason))
-        if restored.differing:
-            log.critical(
-                "partition %s: %d outputs were written twice with different bytes; readers go by "
-                "the first. Deciding was not the same twice: keep the log and find out why",
-                self._name,
-                restored.differing,
-            )
-        log.info(
-            "partition %s restored from %d outputs in %.2f s, position %d",
-            self._name,
-            restored.outputs,
-            seconds,
-            restored.position,
-        )
-
-    async def _reread(self, live: _Live[State], until: int) -> None:
+    async def _reread(self, live: Live[State], until: int) -> None:
         """Answers what lies between what is decided and what was fetched: the fetcher was ahead.
 
         Offsets need not be dense (transactions, retention), so the range is read to know.
@@ -307,7 +223,7 @@ class PartitionWorker(Generic[State, Gathered]):
         await self._committed(live)
         live.expected = live.decided = until
 
-    async def _answer(self, live: _Live[State], chunk: Sequence[Record]) -> None:
+    async def _answer(self, live: Live[State], chunk: Sequence[Record]) -> None:
         """Decides a chunk, and begins to commit its outputs once those before are committed."""
         try:
             submissions = [to_submission(record) for record in chunk]
@@ -320,7 +236,7 @@ class PartitionWorker(Generic[State, Gathered]):
             raise
 
     async def _decide(
-        self, live: _Live[State], submissions: Sequence[Submission], gathered: Gathered
+        self, live: Live[State], submissions: Sequence[Submission], gathered: Gathered
     ) -> None:
         made = _Transaction([])
         begun = yielded = time.perf_counter()
@@ -341,7 +257,7 @@ class PartitionWorker(Generic[State, Gathered]):
 
     def _take_in(
         self,
-        live: _Live[State],
+        live: Live[State],
         submission: Submission,
         answered: Answered,
         made: _Transaction,
@@ -366,7 +282,7 @@ class PartitionWorker(Generic[State, Gathered]):
             place_of(answered.error),
         )
 
-    async def _write(self, live: _Live[State], made: _Transaction) -> None:
+    async def _write(self, live: Live[State], made: _Transaction) -> None:
         """Begins to commit, once everything before is committed."""
         with metrics.PHASE_SECONDS.labels(self._stage.name, "wait").time():
             await self._committed(live)
@@ -375,7 +291,7 @@ class PartitionWorker(Generic[State, Gathered]):
             self._commit(live, made, live.position), name=f"commit {self._name}"
         )
 
-    async def _commit(self, live: _Live[State], made: _Transaction, position: int) -> None:
+    async def _commit(self, live: Live[State], made: _Transaction, position: int) -> None:
         name = self._stage.name
         outputs = made.outputs
         with metrics.TRANSACTION_SECONDS.labels(name).time():
@@ -392,7 +308,7 @@ class PartitionWorker(Generic[State, Gathered]):
             await keep_store(live.store, position, marks)
         self._count(live, made)
 
-    def _count(self, live: _Live[State], made: _Transaction) -> None:
+    def _count(self, live: Live[State], made: _Transaction) -> None:
         name = self._stage.name
         metrics.BATCH_RECORDS.labels(name).observe(made.decided + made.undecidable)
         metrics.SUBMISSIONS.labels(name, "decided").inc(made.decided)
@@ -417,7 +333,7 @@ class PartitionWorker(Generic[State, Gathered]):
             await ending
             raise
 
-    async def _end(self, live: _Live[State], distrust: Distrust | None) -> None:
+    async def _end(self, live: Live[State], distrust: Distrust | None) -> None:
         if live.writing is not None:
             live.writing.cancel()
             await asyncio.gather(live.writing, return_exceptions=True)

@@ -10,7 +10,7 @@ import pytest
 
 from infra.kafka import BrokerUnavailable, Fenced, Partition, Record
 from infra.settings import Settings, load_settings
-from streams.engine import partition
+from streams.engine import opening, partition
 from streams.engine.failure import StoreDistrusted
 from streams.engine.health import Health, PartitionState
 from streams.engine.partition import PartitionWorker
@@ -214,9 +214,10 @@ class Workbench:
 
     def on(self, broker: FakeBroker, stage: CountingStage | None = None) -> Running:
         """A worker on `broker`; the last call decides which broker all workers see."""
-        self._patch.setattr(partition, "restore", broker.restore)
-        self._patch.setattr(partition, "reader", broker.reader)
-        self._patch.setattr(partition, "open_store", broker.open_store)
+        self._patch.setattr(opening, "restore", broker.restore)
+        for module in (opening, partition):
+            self._patch.setattr(module, "reader", broker.reader)
+        self._patch.setattr(opening, "open_store", broker.open_store)
         self._patch.setattr(PartitionWriter, "open", broker.open)
         self._patch.setattr(partition, "pause_seconds", lambda _failures: 0.0)
         return Running(broker, stage or CountingStage("s"))

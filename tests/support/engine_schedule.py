@@ -21,7 +21,7 @@ from infra.errors import InfrastructureError
 from infra.kafka import BrokerUnavailable, Partition, Record
 from infra.settings import Settings
 from schemas.keyvault import VaultUnavailable
-from streams.engine import partition
+from streams.engine import opening, partition
 from streams.engine.app import Workers
 from streams.engine.health import Health
 from streams.engine.producer import PartitionWriter
@@ -400,9 +400,10 @@ class World:
 @contextmanager
 def _in_memory(broker: _TimedBroker) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(partition, "restore", broker.restore)
-        patch.setattr(partition, "reader", broker.reader)
-        patch.setattr(partition, "open_store", broker.open_store)
+        patch.setattr(opening, "restore", broker.restore)
+        for module in (opening, partition):
+            patch.setattr(module, "reader", broker.reader)
+        patch.setattr(opening, "open_store", broker.open_store)
         patch.setattr(PartitionWriter, "open", broker.open)
         yield
 
