@@ -30,6 +30,7 @@ from schemas.sealing.facts import access_associated_data, access_keys, seal
 from schemas.topics import ACCESS_AUDITED, DISPENSATION_RECEIPTS
 from streams.notary import notes, tiles
 from streams.notary.directory import CHECKPOINT, LogFileMissing
+from streams.notary.handover import HANDOVERS
 from streams.notary.tiles import HEIGHT, WIDTH, Tile
 
 _CHECKPOINT_TYPE: Final = "text/plain; charset=utf-8"
@@ -54,6 +55,16 @@ async def checkpoint(deps: Dependencies) -> Response:
         Problem: 404, the log has none yet.
     """
     data = await _file(deps, CHECKPOINT)
+    return Response(data, media_type=_CHECKPOINT_TYPE, headers={"Cache-Control": _FRESH})
+
+
+async def handovers(deps: Dependencies) -> Response:
+    """The handovers of the log's key.
+
+    Raises:
+        Problem: 404, it has had one key so far.
+    """
+    data = await _file(deps, HANDOVERS)
     return Response(data, media_type=_CHECKPOINT_TYPE, headers={"Cache-Control": _FRESH})
 
 

@@ -15,10 +15,11 @@ from prometheus_client import Counter, Gauge
 from consumers.audit.crosscheck import Discrepancy, Kept, Logged, differences
 from infra.kafka import BrokerUnavailable, Partition, PartitionReader, RecordDamaged, reader
 from infra.settings import Settings
-from streams.notary import leaf, notes, reading
-from streams.notary.directory import CHECKPOINT, Read
+from streams.notary import leaf, reading
+from streams.notary.directory import Read
 from streams.notary.leaf import LOGGED
 from streams.notary.notes import Checkpoint, Verifier
+from streams.notary.opening import Demand, open_log
 from streams.notary.tiles import WIDTH
 
 STRETCH: Final = 64
@@ -81,8 +82,8 @@ async def compare(
         LogUnavailable, BundleInvalid, LeafInvalid: entries are missing or damaged: verify it first.
         BrokerUnavailable, BrokerRefused: Kafka cannot be read.
     """
-    note = await asyncio.to_thread(read, CHECKPOINT)
-    found = Comparison(notes.open_checkpoint(note, log))
+    opened = await asyncio.to_thread(open_log, read, Demand(log))
+    found = Comparison(opened.checkpoint)
     size = found.checkpoint.size
     async with reader(settings) as kafka:
         side = await _Side.open(settings, kafka, done.positions)

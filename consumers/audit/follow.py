@@ -14,10 +14,11 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from consumers.audit.kept import Kept
-from consumers.audit.verify import Fault, check_growth, verify
-from streams.notary import notes, reading, tree
+from consumers.audit.verify import Fault, check_growth, note_fault, verify
+from streams.notary import reading, tree
 from streams.notary.directory import CHECKPOINT, LogFileMissing, LogUnavailable, Read
 from streams.notary.notes import Checkpoint, NoteInvalid, Verifier
+from streams.notary.opening import Demand, open_log
 from streams.notary.tiles import WIDTH
 
 SEEN: Final = Gauge("dpp_audit_seen_leaves", "Leaves under the newest checkpoint seen")
@@ -36,6 +37,11 @@ class Demands:
     witnesses: Sequence[Verifier] = ()
     quorum: int = 0
     entries_seconds: float = 60.0
+
+    @property
+    def of_log(self) -> Demand:
+        """What opening the log takes of it."""
+        return Demand(self.log, self.witnesses, self.quorum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +83,11 @@ class Following:
         note = b""
         try:
             note = self._read(CHECKPOINT)
-            checkpoint = self._opened(note)
+            opened = open_log(self._read, self._demands.of_log, note, seen=self._memory.handovers)
+            note, checkpoint = opened.note, opened.checkpoint
             fault = self._grown(checkpoint) or self._entries(checkpoint)
         except NoteInvalid as error:
-            return self._alarm(None, note, Fault("checkpoint", f"The checkpoint: {error}."))
+            return self._alarm(None, note, note_fault(error))
         except LogFileMissing as error:
             if not note and not self._memory.kept:
                 return self._unreached(error)
@@ -89,11 +96,8 @@ class Following:
             return self._unreached(error)
         if fault is not None:
             return self._alarm(checkpoint, note, fault)
+        self._memory.handovers = opened.handovers
         return self._in_order(checkpoint, note)
-
-    def _opened(self, note: bytes) -> Checkpoint:
-        asked = self._demands
-        return notes.open_checkpoint(note, asked.log, asked.witnesses, needed=asked.quorum)
 
     def _grown(self, checkpoint: Checkpoint) -> Fault | None:
         """Whether it continues what was kept, by its public tiles alone."""

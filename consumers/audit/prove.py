@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streams.notary import leaf, notes, proofs, reading, tiles, tree
-from streams.notary.directory import CHECKPOINT, Read
+from streams.notary import handover, leaf, notes, proofs, reading, tiles, tree
+from streams.notary.directory import Read
 from streams.notary.leaf import Leaf
-from streams.notary.notes import Verifier
+from streams.notary.notes import Checkpoint, Verifier
+from streams.notary.opening import Demand, open_log
 from streams.notary.proofs import InclusionProof
 from streams.notary.tiles import WIDTH
+from streams.notary.tree import ProofInvalid
 
 Matches = Callable[[Leaf], bool]
 
@@ -43,8 +45,8 @@ def prove(read: Read, log: Verifier, matches: Matches) -> Proven | None:
         LogUnavailable, BundleInvalid, LeafInvalid: files are missing or damaged.
         ProofInvalid: the log's files do not give its own root.
     """
-    note = read(CHECKPOINT)
-    size = notes.open_checkpoint(note, log).size
+    opened = open_log(read, Demand(log))
+    note, size = opened.note, opened.checkpoint.size
     for index in range(-(-size // WIDTH) - 1, -1, -1):
         width = tiles.width_at(size, 0, index)
         entries = reading.entries(read, index, width)
@@ -52,6 +54,30 @@ def prove(read: Read, log: Verifier, matches: Matches) -> Proven | None:
             if matches(leaf.decode(entries[at])):
                 return proven(read, index * WIDTH + at, entries[at], note)
     return None
+
+
+def check_within(read: Read, proof: InclusionProof, entry: bytes, demand: Demand) -> Checkpoint:
+    """As `proofs.check`, and the proof's checkpoint is a part of the log that `read` gives.
+
+    So a proof of years ago holds under the key of that time, and one that somebody has made with a
+    former key since then does not.
+
+    Raises:
+        NoteInvalid: a checkpoint is malformed, or not signed by all that it needs.
+        ProofInvalid: the proof does not hold, or is of another history than the log.
+        LogUnavailable: files are missing, or the log does not answer.
+    """
+    opened = open_log(read, Demand(demand.log))
+    checkpoint = handover.open_checkpoint(
+        proof.checkpoint, opened.keys, demand.witnesses, needed=demand.needed
+    )
+    hashed = tree.leaf_hash(entry)
+    tree.check_inclusion(proof.index, checkpoint.size, hashed, proof.path, checkpoint.root)
+    size = opened.checkpoint.size
+    nodes = reading.nodes(read, size)
+    if checkpoint.size > size or tree.root_of(checkpoint.size, nodes) != checkpoint.root:
+        raise ProofInvalid("its checkpoint is of another history than the log")
+    return checkpoint
 
 
 def proven(read: Read, index: int, entry: bytes, note: bytes) -> Proven:

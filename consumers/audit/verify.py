@@ -12,15 +12,27 @@ from typing import Final, Literal
 
 from consumers.audit.recount import Recount
 from infra.kafka import Partition
-from streams.notary import leaf, notes, reading, tiles, tree
+from streams.notary import handover, leaf, reading, tiles, tree
 from streams.notary.directory import CHECKPOINT, LogFileMissing, Read
+from streams.notary.handover import HANDOVERS, HandoverInvalid, Handovers, RetiredKeySigned
 from streams.notary.leaf import LeafInvalid
 from streams.notary.notes import Checkpoint, NoteInvalid, Verifier
+from streams.notary.opening import Demand, open_log
 from streams.notary.tiles import WIDTH, Tile
 from streams.notary.tree import HASH_BYTES
 
 FaultKind = Literal[
-    "checkpoint", "rollback", "missing", "entry", "tile", "order", "fork", "root", "leaf"
+    "checkpoint",
+    "handover",
+    "retired",
+    "rollback",
+    "missing",
+    "entry",
+    "tile",
+    "order",
+    "fork",
+    "root",
+    "leaf",
 ]
 Progress = Callable[[str, int, int], None]
 STEP: Final = "leaves recomputed"
@@ -64,12 +76,14 @@ class _Found(Exception):
 class Memory:
     """What an auditor keeps between runs: earlier checkpoints, and how far the log was recomputed.
 
-    `positions` are the next offsets of each partition, by which a record that stands twice is told.
+    `positions` are the next offsets of each partition, by which a record that stands twice is told;
+    `handovers` those of its key that the log has shown.
     """
 
     kept: list[Checkpoint] = field(default_factory=list)
     recount: Recount = field(default_factory=Recount)
     positions: dict[Partition, int] = field(default_factory=dict)
+    handovers: Handovers = ()
 
 
 def verify(
@@ -91,22 +105,36 @@ def verify(
     note, checkpoint, since = b"", None, memory.recount.size
     try:
         note = read(CHECKPOINT)
-        checkpoint = notes.open_checkpoint(note, log, witnesses, needed=needed)
+        demand = Demand(log, witnesses, needed)
+        opened = open_log(read, demand, note, seen=memory.handovers)
+        note, checkpoint = opened.note, opened.checkpoint
         fault = check_growth(checkpoint, memory)
         if fault is not None:
             return Verification(checkpoint, note, since, fault)
         walk = _Walk(read, checkpoint, memory, progress)
         walk.run()
     except NoteInvalid as error:
-        return Verification(None, note, since, Fault("checkpoint", f"The checkpoint: {error}."))
+        return Verification(None, note, since, note_fault(error))
     except LogFileMissing as error:
         return Verification(checkpoint, note, since, Fault("missing", str(error)))
     except _Found as found:
         return Verification(checkpoint, note, since, found.fault)
     if checkpoint not in memory.kept:
         memory.kept.append(checkpoint)
+    memory.handovers = opened.handovers
     walk.remember(memory)
     return Verification(checkpoint, note, since)
+
+
+def note_fault(error: NoteInvalid) -> Fault:
+    """What is wrong with a log's checkpoint or with the succession of its keys."""
+    match error:
+        case RetiredKeySigned():
+            return Fault("retired", f"The checkpoint: {error}.")
+        case HandoverInvalid():
+            return Fault("handover", f"The handovers: {error}.", None, HANDOVERS)
+        case _:
+            return Fault("checkpoint", f"The checkpoint: {error}.")
 
 
 def check_growth(checkpoint: Checkpoint, memory: Memory) -> Fault | None:
@@ -292,6 +320,7 @@ def memory_from(saved: Mapping[str, object]) -> Memory:
             for topic, offsets in positions.items()
             for number, offset in offsets.items()
         },
+        _handovers(saved.get("handovers", [])),
     )
 
 
@@ -301,4 +330,18 @@ def saved_memory(memory: Memory) -> dict[str, object]:
     for place, offset in sorted(memory.positions.items()):
         positions.setdefault(place.topic, {})[str(place.partition)] = offset
     kept = [[one.origin, one.size, one.root.hex()] for one in memory.kept]
-    return {"checkpoints": kept, "recount": memory.recount.saved(), "positions": positions}
+    return {
+        "checkpoints": kept,
+        "recount": memory.recount.saved(),
+        "positions": positions,
+        "handovers": [one.text for one in memory.handovers],
+    }
+
+
+def _handovers(saved: object) -> Handovers:
+    if not isinstance(saved, list):
+        raise ValueError("not what an auditor kept")  # noqa: TRY004 - one error for all of it
+    try:
+        return tuple(handover.from_text(str(text)) for text in saved)
+    except HandoverInvalid:
+        raise ValueError("not what an auditor kept") from None

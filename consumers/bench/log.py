@@ -24,6 +24,7 @@ from infra.kafka import producer, reader
 from infra.settings import Settings, load_settings
 from streams.notary import leaf, notes, proofs, tiles, tree
 from streams.notary.directory import CHECKPOINT, LogDirectory
+from streams.notary.handover import Held
 from streams.notary.leaf import LOGGED
 from streams.notary.proofs import InclusionProof
 from streams.notary.sequencer import Sequencer
@@ -68,7 +69,9 @@ async def measure_log(run: Run, count: int) -> Findings:
 async def _round(settings: Settings, folder: Path, count: int, findings: Findings) -> None:
     key = Ed25519PrivateKey.generate()
     directory, origin = LogDirectory(folder / "log"), f"bench.example/{folder.name}"
-    sequencer = Sequencer(settings, directory, origin=origin, key=key, state=folder)
+    sequencer = Sequencer(
+        settings, directory, origin=origin, keys=lambda: Held((key,)), state=folder
+    )
     findings.sample("fetch_and_hash", _RATE, count / await _fetch_and_hash(settings, count))
     findings.sample("sequence", _RATE, count / await _sequence(sequencer, count))
     log = notes.verifier(origin, key)

@@ -14,11 +14,13 @@ from consumers.audit.verify import verify as verify_log
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json
 from consumers.cli.progress import shown
-from consumers.stack.office import log_verifier
+from consumers.stack.office import log_signers
 from infra.settings import load_settings
 from streams.notary import leaf, notes, proofs
 from streams.notary.leaf import LeafInvalid
-from streams.notary.notes import NoteInvalid, Verifier
+from streams.notary.notes import Checkpoint, NoteInvalid, Verifier
+from streams.notary.opening import Demand
+from streams.notary.proofs import InclusionProof
 from streams.notary.tiles import BundleInvalid
 from streams.notary.tree import ProofInvalid
 
@@ -42,13 +44,14 @@ def log() -> None:
 
 @app.command()
 def vkey(as_json: Json = False) -> None:
-    """Prints the log's verifier key, which auditors pin."""
+    """Prints the log's verifier key, which auditors pin; --json also its successor, if any."""
     with one_sentence():
-        text = str(log_verifier(load_settings()))
+        settings = load_settings()
+        keys = [str(notes.verifier(settings.log_origin, key)) for key in log_signers(settings).keys]
     if as_json:
-        print_json({"vkey": text})
+        print_json({"vkey": keys[0], "successor": keys[1] if keys[1:] else None})
     else:
-        typer.echo(text)
+        typer.echo(keys[0])
 
 
 @audit_app.command()
@@ -128,14 +131,22 @@ def check(  # noqa: PLR0917 - typer passes options by name
     key: Vkey,
     witness: Witnesses = None,
     quorum: Needed = 0,
+    within: Annotated[
+        str | None,
+        typer.Option("--log", help="The log's folder or URL, of which the proof must be a part."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Checks a proof with nothing but the log's key, and says what record it is of."""
-    known, others = verifier_of(key), [verifier_of(one) for one in witness or ()]
+    """Checks a proof with nothing but the log's key, and says what record it is of.
+
+    With --log also that its checkpoint is one of the log's own: for proofs from before a change of
+    its key, under whichever of the keys is given.
+    """
+    demand = Demand(verifier_of(key), [verifier_of(one) for one in witness or ()], quorum)
     try:
         data = entry.read_bytes()
         read = proofs.read(proof.read_bytes())
-        checkpoint = proofs.check(read, data, known, others, needed=quorum)
+        checkpoint = _checked(read, data, demand, within)
         record = leaf.decode(data)
     except (ProofInvalid, NoteInvalid, LeafInvalid) as error:
         fail(f"Not proven: {error}.", Exit.UNEXPECTED)
@@ -154,6 +165,14 @@ def check(  # noqa: PLR0917 - typer passes options by name
             f"Proven: {record.topic}[{record.partition}]@{record.offset} is leaf {read.index} of "
             f"{checkpoint.size}."
         )
+
+
+def _checked(proof: InclusionProof, entry: bytes, demand: Demand, within: str | None) -> Checkpoint:
+    if within is None:
+        return proofs.check(proof, entry, demand.log, demand.witnesses, needed=demand.needed)
+    with one_sentence(), ExitStack() as stack:
+        read = opened(within, load_settings(), stack)
+        return proving.check_within(read, proof, entry, demand)
 
 
 def verifier_of(text: str) -> Verifier:

@@ -65,10 +65,10 @@ async def _status(settings: Settings) -> tuple[Ages, list[dict[str, object]]]:
     async with connect(settings.vault, autocommit=True) as connection:
         held = await ages(connection)
     async with following(settings) as tables:
-        return held, _published(tables)
+        return held, _published(tables, datetime.now(UTC))
 
 
-def _published(tables: BroadcastTables) -> list[dict[str, object]]:
+def _published(tables: BroadcastTables, now: datetime) -> list[dict[str, object]]:
     sessions = tables.sessions()
     return [
         {
@@ -76,6 +76,7 @@ def _published(tables: BroadcastTables) -> list[dict[str, object]]:
             "key": one.fact.key_id,
             "published": one.published_at,
             "retired": one.retired_at,
+            "days": ((one.retired_at or now) - one.published_at).days,
             "destroyed_from": destroyed_at(one, sessions) if purpose == "intake" else None,
         }
         for purpose in _PURPOSES
@@ -88,7 +89,7 @@ def _show(held: Ages, published: Sequence[dict[str, object]]) -> None:
     console().print(f"Key-encryption key in use since {day}.")
     rows = [(one.kind, one.living, one.destroyed, _at(one.oldest)) for one in held.held]
     console().print(table("in the vault", ("secret", "living", "destroyed", "oldest"), rows))
-    columns = ("purpose", "key", "published", "retired", "private half goes")
+    columns = ("purpose", "key", "published", "retired", "days", "private half goes")
     shown = [tuple(_at(value) for value in one.values()) for one in published]
     console().print(table("published by the office", columns, shown))
 

@@ -14,6 +14,7 @@ from consumers.cli import (
     erasure,
     infra_commands,
     keys,
+    log_key,
     office,
     policy,
     projections,
@@ -46,6 +47,8 @@ app.add_typer(config.app, name="config")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(audit_log.app, name="log")
 app.add_typer(audit_log.audit_app, name="audit")
+audit_log.app.command("rotate-key")(log_key.rotate_key)
+audit_log.app.command("retire-key")(log_key.retire_key)
 app.add_typer(witness.app, name="witness")
 audit_log.audit_app.command("rederive")(rederive.rederive)
 audit_log.audit_app.command("compare")(audit_follow.compare)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consumers.erasure.carrying import keep_carrying_out
+from consumers.keys.log_keys import LogKeyFiles
 from consumers.keys.rotation import keep_destroying
 from consumers.quality.watch import Watch
 from consumers.stack.office import log_key_path
@@ -33,7 +34,6 @@ from streams.engine.app import run_stage
 from streams.engine.health import Health
 from streams.engine.memory import rarely_collected
 from streams.engine.stage import Stage
-from streams.intake.keys import SigningKey
 from streams.notary.cosigning import witnesses_from
 from streams.notary.directory import LogDirectory
 from streams.notary.sequencer import Sequencer
@@ -124,7 +124,7 @@ async def run_notary(settings: Settings, stop: asyncio.Event) -> None:
         settings,
         LogDirectory(settings.log_folder),
         origin=settings.log_origin,
-        key=SigningKey.load(log_key_path(settings)).private,
+        keys=LogKeyFiles(log_key_path(settings)).held,
         state=settings.data / "notary",
         witnesses=witnesses_from(settings.log_witnesses),
     )

@@ -39,7 +39,10 @@ def vkey(as_json: Json = False) -> None:
 @app.command()
 def serve(
     log: Annotated[
-        list[str], typer.Option("--log", help="Key of a log to watch; may be repeated.")
+        list[str],
+        typer.Option(
+            "--log", help="Key of a log to watch; may be repeated, a log's keys oldest first."
+        ),
     ],
     host: Annotated[str, typer.Option(help="Where it listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Where it listens.", min=1, max=65535)] = 8090,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
+from consumers.keys.log_keys import LogKeyFiles
 from infra.kafka import Producer, producer
 from infra.keys.kek import create_kek_file
 from infra.keys.opening import opened_vault
@@ -31,7 +32,10 @@ from schemas.topics import PUBLISHER_REGISTERED
 from streams.intake.keys import KeyFileError, SigningKey
 from streams.intake.office import publisher_record
 from streams.notary import notes
+from streams.notary.directory import LogDirectory
+from streams.notary.handover import HandoverInvalid, KeyAbsent, Signers, signers
 from streams.notary.notes import Verifier
+from streams.notary.opening import handovers_of
 
 
 def office_key_path(settings: Settings) -> Path:
@@ -96,13 +100,29 @@ def log_key_path(settings: Settings) -> Path:
     return settings.log_key_file or settings.data / "keys" / "log.key"
 
 
-def log_verifier(settings: Settings) -> Verifier:
-    """The log's public key under its name, from its private key here.
+def log_signers(settings: Settings) -> Signers:
+    """The log's private keys here that sign it now: after the handovers that its folder shows.
 
     Raises:
-        KeyFileError: the key file cannot be used.
+        KeyFileError: a key file cannot be used, or the one that signs now is not here.
+        LogUnavailable: the log's folder cannot be read.
     """
-    return notes.verifier(settings.log_origin, SigningKey.load(log_key_path(settings)).private)
+    first = log_key_path(settings)
+    read = LogDirectory(settings.log_folder).read
+    try:
+        handovers = handovers_of(read, settings.log_origin)
+        return signers(LogKeyFiles(first).held(), handovers)
+    except (KeyAbsent, HandoverInvalid) as error:
+        raise KeyFileError(f"The log's keys at {first} cannot be used: {error}.") from None
+
+
+def log_verifier(settings: Settings) -> Verifier:
+    """The public key that the log's checkpoints carry now, under its name.
+
+    Raises:
+        KeyFileError, LogUnavailable: as `log_signers`.
+    """
+    return notes.verifier(settings.log_origin, log_signers(settings).ruling)
 
 
 def first_keys(settings: Settings) -> Settings:
@@ -113,7 +133,7 @@ def first_keys(settings: Settings) -> Settings:
     """
     office = _load_or_make(office_key_path(settings), "office-1")
     _load_or_make(registrar_key_path(settings), "registrar-1")
-    _load_or_make(log_key_path(settings), "log-1")
+    LogKeyFiles(log_key_path(settings)).make_first()
     update: dict[str, object] = {
         "office_public_key": _pinned(settings, office),
         "log_key_file": log_key_path(settings),
@@ -154,7 +174,7 @@ async def init_office(settings: Settings) -> list[str]:
         await tables.catch_up()
         facts = [
             *_intake_facts(tables, intake.values()),
-            *_log_facts(tables, settings),
+            *log_facts(tables, settings),
             *_registrar_facts(tables, settings),
         ]
     finally:
@@ -176,12 +196,16 @@ def _intake_facts(tables: BroadcastTables, keys: Iterable[IntakeKey]) -> list[Pu
     ]
 
 
-def _log_facts(tables: BroadcastTables, settings: Settings) -> list[PublisherFact]:
-    key = SigningKey.load(log_key_path(settings))
-    if key.key_id in {one.key_id for one in tables.backbone_keys("log")}:
-        return []
-    public = b64encode(key.public_bytes)
-    return [BackboneKeyPublished(key_id=key.key_id, purpose="log", public_key=public)]
+def log_facts(tables: BroadcastTables, settings: Settings) -> list[PublisherFact]:
+    """The keys of the log that the office has not stated yet."""
+    stated = {one.fact.key_id for one in tables.backbone_key_lives("log")}
+    return [
+        BackboneKeyPublished(
+            key_id=key.key_id, purpose="log", public_key=b64encode(key.public_bytes)
+        )
+        for key in LogKeyFiles(log_key_path(settings)).load()
+        if key.key_id not in stated
+    ]
 
 
 def _registrar_facts(tables: BroadcastTables, settings: Settings) -> list[PublisherFact]:

@@ -30,7 +30,7 @@ _log = structlog.get_logger("witness")
 
 @dataclass(frozen=True)
 class WitnessService:
-    """A witness of these logs (their keys by origin); `clock` is seconds since 1970."""
+    """A witness of these logs (their keys by origin, oldest first); `clock`: seconds since 1970."""
 
     name: str
     key: Ed25519PrivateKey = field(repr=False)
@@ -51,7 +51,7 @@ class WitnessService:
             return _refused(Refused(witnessing.BAD_REQUEST, str(error)))
         while True:
             kept = self.store.kept(origin)
-            verdict = witnessing.decide(request, kept, self.logs)
+            verdict = witnessing.decide(request, kept, self.logs, self.store.signer(origin))
             if isinstance(verdict, Refused):
                 if verdict.misbehaviour and kept is not None:
                     self.store.keep_misbehaviour(request.note, kept)
@@ -59,7 +59,7 @@ class WitnessService:
                     _log.error("log misbehaves", origin=origin, kept=kept.size, why=verdict.why)
                 return _refused(verdict)
             # Somebody who was quicker has changed what is kept: then it is decided anew.
-            if self.store.swap(kept, verdict.checkpoint):
+            if self.store.swap(kept, verdict.checkpoint, verdict.signer):
                 _log.info("cosigned", origin=origin, size=verdict.checkpoint.size)
                 return self._cosignature(verdict.text)
 

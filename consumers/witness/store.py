@@ -1,4 +1,4 @@
-"""What a witness keeps: the last checkpoint cosigned of each log, and proofs of misbehaviour.
+"""What a witness keeps: of each log the last checkpoint cosigned and its key, and misbehaviour.
 
 An SQLite file, so that looking and writing are one step, also between two processes of the witness,
 and durable before anything is signed.
@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from infra.errors import InfrastructureError
-from streams.notary.notes import Checkpoint
+from streams.notary import notes
+from streams.notary.notes import Checkpoint, Verifier
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS cosigned (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS signer (origin TEXT PRIMARY KEY, vkey TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS misbehaviour (
     note BLOB PRIMARY KEY, origin TEXT NOT NULL, kept_size INTEGER NOT NULL, kept_root BLOB NOT NULL
 ) STRICT;
@@ -52,8 +54,20 @@ class WitnessStore:
             ).fetchone()
         return None if row is None else Checkpoint(origin, row[0], row[1])
 
-    def swap(self, old: Checkpoint | None, new: Checkpoint) -> bool:
-        """Puts `new` durably in the place of `old`; false, and nothing done, if that is not kept.
+    def signer(self, origin: str) -> Verifier | None:
+        """The latest key of a log by which a checkpoint that was cosigned is signed.
+
+        Raises:
+            WitnessStoreBroken: the file cannot be read.
+        """
+        with self._opened() as connection:
+            row = connection.execute(
+                "SELECT vkey FROM signer WHERE origin = ?", (origin,)
+            ).fetchone()
+        return None if row is None else notes.parse_verifier(row[0])
+
+    def swap(self, old: Checkpoint | None, new: Checkpoint, signer: Verifier) -> bool:
+        """Puts `new` and its signer durably in the place of `old`; false if `old` is not kept.
 
         Raises:
             WitnessStoreBroken: the file cannot be written.
@@ -70,6 +84,12 @@ class WitnessStore:
                     "UPDATE cosigned SET size = ?, root = ?"
                     " WHERE origin = ? AND size = ? AND root = ?",
                     (new.size, new.root, new.origin, old.size, old.root),
+                )
+            if done.rowcount == 1:
+                connection.execute(
+                    "INSERT INTO signer (origin, vkey) VALUES (?, ?)"
+                    " ON CONFLICT (origin) DO UPDATE SET vkey = excluded.vkey",
+                    (new.origin, str(signer)),
                 )
             return done.rowcount == 1
 

@@ -143,14 +143,19 @@ class Cosigners:
         await self._client.aclose()
 
     async def cosigned(self, note: Note, seconds: float) -> Note:
-        """The note with every cosignature that is there after at most `seconds`."""
+        """The note with every cosignature that is there after at most `seconds`.
+
+        The log's own signatures stay: there are two while one key takes over from another.
+        """
         now = self._clock()
         asked = [one.begin(self._client, self._read, note, now) for one in self._witnesses]
         running = [task for task in asked if task is not None and not task.done()]
         if running and seconds > 0:
             await asyncio.wait(running, timeout=seconds)
         found = [one.signature(note.text) for one in self._witnesses]
-        return Note(note.text, (note.signatures[0], *(one for one in found if one is not None)))
+        asked_of = {(one.verifier.name, one.verifier.key_id) for one in self._witnesses}
+        own = [one for one in note.signatures if (one.name, one.key_id) not in asked_of]
+        return Note(note.text, (*own, *(one for one in found if one is not None)))
 
 
 def witnesses_from(text: str | None) -> list[Witness]:

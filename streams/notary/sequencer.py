@@ -8,20 +8,23 @@ One folder is written by one process at a time, which holds a lock on it until i
 
 A crash leaves, at worst, files beyond the last checkpoint (written again) or a decided checkpoint
 without its file (its tiles are durable, so the file is written at the next start).
+
+While a successor of its key is there, both sign. Handing over is one more record in Kafka: the last
+checkpoint once again, with the handovers so far as its header, as every checkpoint has them from
+then on. The file `handovers` follows, and only then what the successor signs alone.
 """
 
 import asyncio
 import fcntl
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infra.errors import InfrastructureError
 from infra.kafka import (
@@ -36,9 +39,18 @@ from infra.kafka import (
 from infra.settings import Settings
 from schemas.topics import LOG_CHECKPOINTS
 from streams.engine.memory import rarely_collected
-from streams.notary import leaf, metrics, notes, positions
+from streams.notary import handover, leaf, metrics, notes, positions
 from streams.notary.cosigning import Cosigners, Witness
-from streams.notary.directory import CHECKPOINT, LogDirectory
+from streams.notary.directory import CHECKPOINT, LogDirectory, LogFileMissing
+from streams.notary.handover import (
+    HANDOVERS,
+    HandoverInvalid,
+    Handovers,
+    Held,
+    KeyAbsent,
+    LogKeys,
+    Signers,
+)
 from streams.notary.leaf import LOGGED
 from streams.notary.notes import Checkpoint, Note, NoteInvalid
 from streams.notary.positions import NextOffsets
@@ -79,10 +91,28 @@ class _Opened:
     positions: NextOffsets
     cosigners: Cosigners
     note: Note | None
+    succession: "_Succession"
+
+
+@dataclass(frozen=True, slots=True)
+class _Succession:
+    """The handovers so far: the bytes of their file, and what they say."""
+
+    file: bytes
+    handovers: Handovers
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """What goes with a decided checkpoint."""
+        return [(HANDOVERS, self.file)] if self.file else []
+
+
+KeySource = Callable[[], Held]
+"""Gives the log's private keys as they are at this moment; asked again before every checkpoint."""
 
 
 class Sequencer:
-    """The log named `origin` in `directory`, signed with `key`; `state` is a folder of its own."""
+    """The log named `origin` in `directory`, signed with its `keys`; `state` is its own folder."""
 
     def __init__(
         self,
@@ -90,15 +120,14 @@ class Sequencer:
         directory: LogDirectory,
         *,
         origin: str,
-        key: Ed25519PrivateKey,
+        keys: KeySource,
         state: Path,
         witnesses: Sequence[Witness] = (),
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._origin = origin
-        self._key = key
-        self._verifier = notes.verifier(origin, key)
+        self._keys = keys
         self._state = state
         self._positions_file = state / "positions.json"
         self._witnesses = witnesses
@@ -121,6 +150,7 @@ class Sequencer:
             stack.enter_context(rarely_collected())
             while not stop.is_set():
                 records = await arriving.next()
+                await self._hand_over(opened)
                 if records:
                     await self._commit(opened, records)
                 else:
@@ -132,11 +162,15 @@ class Sequencer:
             producer(self._settings, transactional_id=TRANSACTIONAL_ID, linger_ms=0)
         )
         reading = await stack.enter_async_context(reader(self._settings))
-        decided = await self._last_decided(reading)
+        last = await self._last_decided(reading)
+        decided = None if last is None else last.value
         published = self._directory.checkpoint()
-        checkpoint = self._reconciled(decided, published)
+        succession = self._succession(last)
+        checkpoint = self._reconciled(decided, published, succession)
         writer = await asyncio.to_thread(LogWriter, self._directory, checkpoint)
         note = _newest(decided, published)
+        if succession.file:
+            self._directory.write({HANDOVERS: succession.file})
         if note is not None:
             self._directory.write({CHECKPOINT: str(note).encode()})
         start = await asyncio.to_thread(
@@ -145,10 +179,10 @@ class Sequencer:
         await reading.assign_all(*LOGGED, start=start)
         cosigners = Cosigners(self._directory.read, self._witnesses)
         await stack.enter_async_context(cosigners)
-        return _Opened(sender, reading, writer, start, cosigners, note)
+        return _Opened(sender, reading, writer, start, cosigners, note, succession)
 
-    async def _last_decided(self, reading: PartitionReader) -> bytes | None:
-        """The last checkpoint of this log in the topic, as written."""
+    async def _last_decided(self, reading: PartitionReader) -> Record | None:
+        """The record of the last checkpoint of this log in the topic."""
         count = len(await reading.partitions(LOG_CHECKPOINTS.name))
         one = Partition(LOG_CHECKPOINTS.name, partition_for(self._origin.encode(), count))
         begin = (await reading.beginning_offsets([one]))[one]
@@ -157,26 +191,49 @@ class Sequencer:
         while end > begin:
             start = max(begin, end - back)
             await reading.assign({one: start})
-            last: bytes | None = None
+            last: Record | None = None
             while await reading.position(one) < end:
                 for record in (await reading.poll()).get(one, []):
-                    last = record.value if record.key == self._origin.encode() else last
+                    last = record if record.key == self._origin.encode() else last
             if last is not None or start == begin:
                 return last
             back *= 8
         return None
 
-    def _reconciled(self, decided: bytes | None, published: bytes | None) -> Checkpoint | None:
+    def _succession(self, last: Record | None) -> _Succession:
+        """The handovers that are decided; those shown in the folder are among them."""
+        headers = () if last is None else last.headers
+        file = next((value for name, value in headers if name == HANDOVERS), b"")
+        try:
+            shown = self._directory.read(HANDOVERS)
+        except LogFileMissing:
+            shown = b""
+        if not file.startswith(shown):
+            raise SequencerStopped(
+                f"The log in {self._directory.folder} shows a handover of its key that "
+                f"{LOG_CHECKPOINTS.name} does not know: one of them was put back to an older "
+                "state. Nothing was appended."
+            )
+        try:
+            return _Succession(file, handover.parse(file, self._origin))
+        except HandoverInvalid as error:
+            raise SequencerStopped(f"The handovers of {self._origin}: {error}.") from None
+
+    def _reconciled(
+        self, decided: bytes | None, published: bytes | None, succession: _Succession
+    ) -> Checkpoint | None:
         if decided is None and published is not None:
             raise SequencerStopped(
                 f"The log in {self._directory.folder} has a checkpoint that "
                 f"{LOG_CHECKPOINTS.name} does not know: it belongs to another broker. Nothing was "
                 "appended; name its own folder."
             )
+        ruling = notes.verifier(self._origin, self._signers(succession).ruling)
+        keys = LogKeys.of(ruling, succession.handovers)
         try:
-            last = None if decided is None else notes.open_checkpoint(decided, self._verifier)
+            last = None if decided is None else handover.open_checkpoint(decided, keys)
             if published is not None:
-                mine = notes.open_checkpoint(published, self._verifier)
+                mine = handover.open_checkpoint(published, keys)
                 if last is None or mine.size > last.size:
                     raise SequencerStopped(
                         f"The log in {self._directory.folder} is ahead of {LOG_CHECKPOINTS.name}: "
@@ -193,11 +250,9 @@ class Sequencer:
         entries = [leaf.encode(record) for record in records]
         with metrics.PHASE_SECONDS.labels("append").time():
             await asyncio.to_thread(opened.writer.append, entries)
-        signed = self._signed(opened.writer)
-        decided = str(signed).encode()
+        signed = self._signed(opened)
         with metrics.PHASE_SECONDS.labels("decide").time():
-            async with opened.sender.transaction():
-                await opened.sender.send(LOG_CHECKPOINTS.name, decided, key=self._origin.encode())
+            await self._decide(opened, signed, opened.succession)
         seconds = self._settings.log_witness_seconds
         with metrics.PHASE_SECONDS.labels("cosign").time():
             opened.note = await opened.cosigners.cosigned(signed, seconds)
@@ -214,9 +269,47 @@ class Sequencer:
                 data = str(note).encode()
                 await asyncio.to_thread(self._directory.write, {CHECKPOINT: data})
 
-    def _signed(self, writer: LogWriter) -> Note:
-        text = Checkpoint(self._origin, writer.size, writer.root).text
-        return Note(text, (notes.sign(text, self._origin, self._key),))
+    async def _decide(self, opened: _Opened, note: Note, succession: _Succession) -> None:
+        async with opened.sender.transaction():
+            await opened.sender.send(
+                LOG_CHECKPOINTS.name,
+                str(note).encode(),
+                key=self._origin.encode(),
+                headers=succession.headers,
+            )
+
+    async def _hand_over(self, opened: _Opened) -> None:
+        """If it is due: the ruling key signs its last, and says so with its successor."""
+        signers = self._signers(opened.succession)
+        if not signers.due or signers.successor is None or opened.note is None:
+            return
+        last = notes.parse_checkpoint(opened.note)
+        statement = handover.signed(last, signers.ruling, signers.successor)
+        file = handover.joined(opened.succession.file, statement)
+        succession = _Succession(file, handover.parse(file, self._origin))
+        both = signers.sign(last)
+        await self._decide(opened, both, succession)
+        opened.succession = succession
+        opened.note = await opened.cosigners.cosigned(both, 0)
+        await asyncio.to_thread(self._show_handover, opened.succession, opened.note)
+        _log.info("key handed over", size=last.size)
+
+    def _show_handover(self, succession: _Succession, note: Note) -> None:
+        self._directory.write({HANDOVERS: succession.file})
+        self._directory.write({CHECKPOINT: str(note).encode()})
+
+    def _signers(self, succession: _Succession) -> Signers:
+        try:
+            return handover.signers(self._keys(), succession.handovers)
+        except KeyAbsent:
+            raise SequencerStopped(
+                f"The key that signs {self._origin} now is not at hand: bring the private key of "
+                "the last handover back to where the log's keys lie."
+            ) from None
+
+    def _signed(self, opened: _Opened) -> Note:
+        checkpoint = Checkpoint(self._origin, opened.writer.size, opened.writer.root)
+        return self._signers(opened.succession).sign(checkpoint)
 
     def _publish(self, opened: _Opened, note: Note, records: Sequence[Record]) -> None:
         self._directory.write({CHECKPOINT: str(note).encode()})

@@ -1,7 +1,8 @@
 """What a witness decides, and how it is asked (C2SP tlog-witness); pure.
 
 A witness cosigns a checkpoint only if it is signed by a log that it knows and continues what it has
-cosigned of that log before. So of two histories of one log it cosigns at most one.
+cosigned of that log before. So of two histories of one log it cosigns at most one. Where it knows
+several keys of a log, one after the other, a key that a later one has joined counts alone no more.
 """
 
 import base64
@@ -43,13 +44,16 @@ class Accepted:
 
     checkpoint: Checkpoint
     text: str
+    signer: Verifier
+    """The latest of the log's keys that has signed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The protocol's status; `size` goes with a conflict: the size that is kept.
 
-    `misbehaviour`: the log has signed what does not continue what it signed before.
+    `misbehaviour`: the log has signed what does not continue what it signed before, or a key of it
+    that has a successor has gone on alone.
     """
 
     status: int
@@ -97,9 +101,15 @@ def origin_of(request: AddCheckpoint) -> str:
 
 
 def decide(
-    request: AddCheckpoint, kept: Checkpoint | None, logs: Mapping[str, Sequence[Verifier]]
+    request: AddCheckpoint,
+    kept: Checkpoint | None,
+    logs: Mapping[str, Sequence[Verifier]],
+    latest: Verifier | None = None,
 ) -> Accepted | Refused:
-    """Whether to cosign; `kept` is the last checkpoint cosigned of this log, `logs` by origin."""
+    """Whether to cosign; `kept` is the last checkpoint cosigned of this log, signed by `latest`.
+
+    `logs` are the keys known, by origin, the oldest first.
+    """
     try:
         note = notes.parse_note(request.note)
         checkpoint = notes.parse_checkpoint(note)
@@ -107,21 +117,30 @@ def decide(
         return Refused(BAD_REQUEST, f"the checkpoint: {error}")
     if checkpoint.origin not in logs:
         return Refused(UNKNOWN_LOG, "this witness does not know the log")
-    if not _signed(note, logs[checkpoint.origin]):
+    keys, size = logs[checkpoint.origin], 0 if kept is None else kept.size
+    signer = _latest(note, keys)
+    if signer is None:
         return Refused(UNTRUSTED, "no key of the log has signed the checkpoint")
-    size = 0 if kept is None else kept.size
+    if latest in keys and keys.index(signer) < keys.index(latest):
+        why = "a former key of the log has signed the checkpoint, and its successor has not"
+        return Refused(UNTRUSTED, why, misbehaviour=checkpoint.size > size)
+    refused = _out_of_step(request, size, checkpoint) or _continued(request, kept, checkpoint)
+    return refused or Accepted(checkpoint, note.text, signer)
+
+
+def _out_of_step(request: AddCheckpoint, size: int, checkpoint: Checkpoint) -> Refused | None:
+    """None if the request begins at the size that is kept."""
     if request.old > checkpoint.size:
         return Refused(BAD_REQUEST, "the old size is larger than the checkpoint's")
-    if request.old != size:
-        return Refused(CONFLICT, "another size is kept", size)
-    return _continued(request, kept, checkpoint) or Accepted(checkpoint, note.text)
+    return None if request.old == size else Refused(CONFLICT, "another size is kept", size)
 
 
-def _signed(note: Note, keys: Sequence[Verifier]) -> bool:
+def _latest(note: Note, keys: Sequence[Verifier]) -> Verifier | None:
+    """The latest of the keys that have signed; None if none has, or a signature does not hold."""
     try:
-        return bool(note.signed_by(keys))
+        return max(note.signed_by(keys), key=keys.index, default=None)
     except NoteInvalid:
-        return False
+        return None
 
 
 def _continued(

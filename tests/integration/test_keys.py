@@ -144,7 +144,9 @@ async def test_the_status_tells_ages_and_what_goes_when(
     assert told["oldest_day"] == "2026-03-01"
     (intake,) = [one for one in told["published"] if one["purpose"] == "intake"]
     assert intake["key"] == tables.backbone_keys("intake")[0].key_id
-    assert intake["destroyed_from"] is None
+    assert (intake["destroyed_from"], intake["days"]) == (None, 0)
+    (log,) = [one for one in told["published"] if one["purpose"] == "log"]
+    assert (log["key"], log["retired"], log["days"]) == ("log-1", None, 0)
     shown = await asyncio.to_thread(keys, office, "status")
     assert "in the vault" in shown.stdout
 

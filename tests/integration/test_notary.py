@@ -1,6 +1,7 @@
 """The sequencer on a real broker: one dense log, in step with Kafka, that nobody can fork."""
 
 import asyncio
+import json
 import secrets
 import shutil
 import time
@@ -8,14 +9,23 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record._crc32c import crc as crc32c
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner
 
 from consumers.audit import against_kafka
 from consumers.audit.against_kafka import Compared, Comparison, compare
+from consumers.audit.follow import Demands, Following
+from consumers.audit.kept import Kept
+from consumers.audit.prove import check_within, prove
+from consumers.audit.verify import Memory, verify
+from consumers.cli.main import app
+from consumers.keys.log_keys import LogKeyFiles
+from consumers.stack.office import first_keys, log_key_path, log_signers, log_verifier
 from consumers.witness.app import WitnessService, witness_app
 from consumers.witness.store import WitnessStore
 from infra.embedded.cluster import EmbeddedInfrastructure
@@ -24,10 +34,13 @@ from infra.kafka import Fenced, Partition, producer, reader
 from infra.observability.ops import serve_app
 from infra.settings import Settings, load_settings
 from infra.topics import apply
-from streams.notary import leaf, notes, sequencer, tiles, tree, witnessing
+from projections.broadcast import BroadcastTables
+from streams.notary import leaf, notes, proofs, sequencer, tiles, tree, witnessing
 from streams.notary.cosigning import witnesses_from
-from streams.notary.directory import LogDirectory
+from streams.notary.directory import LogDirectory, LogFileMissing
+from streams.notary.handover import Held
 from streams.notary.leaf import LOGGED
+from streams.notary.opening import Demand
 from streams.notary.sequencer import Sequencer, SequencerStopped
 from streams.notary.witnessing import AddCheckpoint
 from streams.notary.writer import LogWriter
@@ -53,7 +66,7 @@ class Notary:
             self.settings,
             self.directory,
             origin=self.origin,
-            key=KEY,
+            keys=lambda: Held((KEY,)),
             state=self.folder,
             witnesses=witnesses_from(self.witnesses),
         )
@@ -268,6 +281,19 @@ async def test_a_log_of_another_key_or_broker_is_not_appended_to_bad(
         await notary.sequencer().run(asyncio.Event())
 
 
+@asynccontextmanager
+async def served(service: WitnessService) -> AsyncIterator[str]:
+    """The witness's address, while it is asked over HTTP."""
+    [port] = free_ports(1)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve_app(witness_app(service), "127.0.0.1", port, stop))
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop.set()
+        await serving
+
+
 async def test_a_witness_cosigns_what_is_published_and_nothing_that_is_forked(
     notary: Notary, tmp_path: Path
 ) -> None:
@@ -276,10 +302,6 @@ async def test_a_witness_cosigns_what_is_published_and_nothing_that_is_forked(
     log = notes.verifier(notary.origin, KEY)
     store = WitnessStore(tmp_path / "witness.sqlite")
     service = WitnessService("witness.example", key, store, {notary.origin: [log]}, time.time)
-    [port] = free_ports(1)
-    stop = asyncio.Event()
-    serving = asyncio.create_task(serve_app(witness_app(service), "127.0.0.1", port, stop))
-    notary.witnesses = f"http://127.0.0.1:{port} {witness}"
 
     async def cosigned() -> notes.Checkpoint:
         async with asyncio.timeout(60):
@@ -289,7 +311,8 @@ async def test_a_witness_cosigns_what_is_published_and_nothing_that_is_forked(
                     return notes.open_checkpoint(data, log, [witness], needed=1)
                 await asyncio.sleep(0.02)
 
-    try:
+    async with served(service) as address:
+        notary.witnesses = f"{address} {witness}"
         for _ in range(2):
             await publish(notary.settings, 50, name=notary.origin)
             async with notary.running():
@@ -300,9 +323,6 @@ async def test_a_witness_cosigns_what_is_published_and_nothing_that_is_forked(
         body = witnessing.write_request(AddCheckpoint(fork.size, (), forged.encode()))
         assert service.add_checkpoint(body).status_code == witnessing.CONFLICT
         assert store.misbehaviour(notary.origin) == [forged.encode()]
-    finally:
-        stop.set()
-        await serving
 
 
 def test_the_poll_is_short_enough_for_a_checkpoint_each_second() -> None:
@@ -416,7 +436,144 @@ async def test_a_sequencer_that_is_killed_frozen_or_out_of_disk_writes_one_histo
     own_broker: Settings, tmp_path: Path
 ) -> None:
     """The short form; `python -m tests.chaos --stage notary` is the long one."""
-    faults = ["kill -9", "kill -9", "kill -9", "SIGSTOP", "disk full"]
+    faults = ["kill -9", "kill -9", "kill -9", "SIGSTOP", "disk full", "key rotation"]
     outcome = await sequencing.run(faults, own_broker, tmp_path / "log", seed=SEED)
     assert outcome.violations == (), f"seed {SEED}"
     assert (outcome.runs, outcome.submissions > 0) == (len(faults), True)
+
+
+class Rotated:
+    """A log in an installation's folder, whose key the commands of the office change."""
+
+    def __init__(self, notary: Notary) -> None:
+        given = {
+            "data": notary.folder / "data",
+            "log_origin": notary.origin,
+            "log_witness_seconds": 10.0,
+        }
+        self.settings = first_keys(notary.settings.model_copy(update=given))
+        self.read = LogDirectory(self.settings.log_folder).read
+        self.pinned = log_verifier(self.settings)
+        self.following = Following(
+            self.read, Demands(self.pinned, entries_seconds=0), Kept(notary.folder / "mine")
+        )
+
+    async def command(self, *arguments: str) -> dict[str, Any]:
+        environment = self.settings.environment()
+        done = await asyncio.to_thread(
+            CliRunner().invoke, app, ["log", *arguments, "--json"], env=environment
+        )
+        assert done.exit_code == 0, done.output
+        # Before it, lines about the records of these tests, which are no facts of any publisher.
+        told: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+        return told
+
+    async def until(self, *signers: notes.Verifier) -> notes.Note:
+        """The log's checkpoint once exactly these have signed it."""
+        async with asyncio.timeout(60):
+            while True:
+                with suppress(LogFileMissing):
+                    note = notes.parse_note(self.read("checkpoint"))
+                    wanted = {(one.name, one.key_id) for one in signers}
+                    if {(one.name, one.key_id) for one in note.signatures} == wanted:
+                        assert set(note.signed_by(signers)) == set(signers)
+                        return note
+                await asyncio.sleep(0.02)
+
+    async def look(self) -> None:
+        found = await asyncio.to_thread(self.following.look)
+        assert found.fault is None
+
+
+@asynccontextmanager
+async def loaded(log: Rotated, witness: str) -> AsyncIterator[None]:
+    """Its sequencer runs, under traffic, which ends at the end."""
+    sequencer = Sequencer(
+        log.settings,
+        LogDirectory(log.settings.log_folder),
+        origin=log.settings.log_origin,
+        keys=LogKeyFiles(log_key_path(log.settings)).held,
+        state=log.settings.data / "notary",
+        witnesses=witnesses_from(witness),
+    )
+    stop, quiet = asyncio.Event(), asyncio.Event()
+
+    async def traffic() -> None:
+        while not quiet.is_set():
+            await publish(log.settings, 20, name=log.settings.log_origin)
+            await asyncio.sleep(0.05)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(sequencer.run(stop))
+        loading = group.create_task(traffic())
+        yield
+        quiet.set()
+        await loading
+        stop.set()
+
+
+async def test_another_key_takes_over_under_traffic_and_the_former_one_counts_no_more(
+    notary: Notary, tmp_path: Path
+) -> None:
+    log = Rotated(notary)
+    former, former_key = log.pinned, log_signers(log.settings).ruling
+    cosigner = Ed25519PrivateKey.generate()
+    witness = notes.verifier("witness.example", cosigner, notes.COSIGNATURE)
+    logs, store = {notary.origin: [former]}, WitnessStore(tmp_path / "witness.sqlite")
+    service = WitnessService("witness.example", cosigner, store, logs, time.time)
+    async with served(service) as address, loaded(log, f"{address} {witness}"):
+        await log.until(former, witness)
+        await log.look()
+        before = await asyncio.to_thread(prove, log.read, former, lambda _: True)
+
+        begun = await log.command("rotate-key")
+        new = notes.parse_verifier(begun["successor"])
+        assert (begun["ruling"], len(begun["stated"])) == (str(former), 2)
+        again = await log.command("rotate-key")
+        assert (again["successor"], again["stated"]) == (str(new), [])
+        # A witness, and readers, that know just one of the keys go on.
+        await log.until(former, new, witness)
+        await log.look()
+        assert verify(log.read, new, Memory()).holds
+        logs[notary.origin].append(new)
+
+        done = await log.command("retire-key")
+        assert (done["former"], done["vkey"]) == (str(former), str(new))
+        note = await log.until(new, witness)
+        assert notes.parse_checkpoint(note).size > done["size"]
+        await log.look()
+        assert (await log.command("vkey")) == {"vkey": str(new), "successor": None}
+        assert not log_key_path(log.settings).exists()
+        assert (await log.command("retire-key"))["size"] == done["size"]
+
+    for pinned in (former, new):
+        assert verify(log.read, pinned, Memory()).holds
+    assert before is not None
+    old_proof = proofs.read(before.proof)
+    assert proofs.check(old_proof, before.entry, former).size <= done["size"]
+    assert check_within(log.read, old_proof, before.entry, Demand(new)).size <= done["size"]
+    assert (await compare(notary.settings, log.read, former, Compared())).holds
+    _require_useless(log, service, former_key)
+    await _require_stated(log)
+
+
+def _require_useless(log: Rotated, service: WitnessService, stolen: Ed25519PrivateKey) -> None:
+    """Whoever has the former key is refused by the witness, and named by who follows the log."""
+    last = notes.parse_checkpoint(notes.parse_note(log.read("checkpoint")))
+    text = replace(last, size=last.size + 1).text
+    forged = str(notes.Note(text, (notes.sign(text, last.origin, stolen),))).encode()
+    body = witnessing.write_request(AddCheckpoint(last.size, (), forged))
+    assert service.add_checkpoint(body).status_code == witnessing.UNTRUSTED
+    LogDirectory(log.settings.log_folder).write({"checkpoint": forged})
+    look = log.following.look()
+    assert look.fault is not None
+    assert look.fault.kind == "retired"
+
+
+async def _require_stated(log: Rotated) -> None:
+    tables = BroadcastTables(log.settings, log.settings.office_keys)
+    await tables.start()
+    await tables.stop()
+    lives = {one.fact.key_id: one.retired_at for one in tables.backbone_key_lives("log")}
+    assert lives["log-2"] is None
+    assert lives["log-1"] is not None

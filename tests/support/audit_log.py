@@ -6,8 +6,9 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from streams.notary import leaf, notes
+from streams.notary import handover, leaf, notes
 from streams.notary.directory import CHECKPOINT, LogDirectory
+from streams.notary.handover import HANDOVERS
 from streams.notary.leaf import Leaf
 from streams.notary.notes import Checkpoint, Note
 from streams.notary.writer import LogWriter
@@ -15,6 +16,9 @@ from streams.notary.writer import LogWriter
 ORIGIN: Final = "dpp.example/log"
 KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 LOG: Final = notes.verifier(ORIGIN, KEY)
+NEXT_KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(64, 96)))
+NEXT: Final = notes.verifier(ORIGIN, NEXT_KEY)
+"""The key that follows, where the log's key is handed over."""
 
 
 def entry(number: int, *, value: bytes = b"sealed") -> bytes:
@@ -32,19 +36,36 @@ def entry(number: int, *, value: bytes = b"sealed") -> bytes:
     )
 
 
-def signed(size: int, root: bytes, *, key: Ed25519PrivateKey = KEY) -> bytes:
-    """A checkpoint as the log publishes it."""
+def signed(size: int, root: bytes, *more: Ed25519PrivateKey, key: Ed25519PrivateKey = KEY) -> bytes:
+    """A checkpoint as the log publishes it; `more` sign beside its key."""
     text = Checkpoint(ORIGIN, size, root).text
-    return str(Note(text, (notes.sign(text, ORIGIN, key),))).encode()
+    return str(Note(text, tuple(notes.sign(text, ORIGIN, one) for one in (key, *more)))).encode()
 
 
 def grow(
-    folder: Path, entries: Sequence[bytes], checkpoint: Checkpoint | None = None
+    folder: Path,
+    entries: Sequence[bytes],
+    checkpoint: Checkpoint | None = None,
+    *more: Ed25519PrivateKey,
+    key: Ed25519PrivateKey = KEY,
 ) -> Checkpoint:
     """Appends entries to the log in `folder` and publishes a checkpoint."""
     directory = LogDirectory(folder)
     writer = LogWriter(directory, checkpoint)
     writer.append(entries)
-    directory.write({CHECKPOINT: signed(writer.size, writer.root)})
+    directory.write({CHECKPOINT: signed(writer.size, writer.root, *more, key=key)})
     writer.published()
     return Checkpoint(ORIGIN, writer.size, writer.root)
+
+
+def hand_over(
+    folder: Path,
+    last: Checkpoint,
+    former: Ed25519PrivateKey = KEY,
+    successor: Ed25519PrivateKey = NEXT_KEY,
+) -> None:
+    """Adds the handover after a checkpoint to the log in `folder`."""
+    file = folder / HANDOVERS
+    before = file.read_bytes() if file.exists() else b""
+    note = handover.signed(last, former, successor)
+    LogDirectory(folder).write({HANDOVERS: handover.joined(before, note)})

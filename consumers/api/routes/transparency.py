@@ -45,6 +45,12 @@ async def checkpoint(deps: Deps) -> Response:
     return await transparency.checkpoint(deps)
 
 
+@files.get("/handovers", response_class=Response, responses=NOT_FOUND | _TEXT)
+async def handovers(deps: Deps) -> Response:
+    """The handovers of the log's signing key, oldest first; 404 while it has had one key."""
+    return await transparency.handovers(deps)
+
+
 @bundles.get("/tile/entries/{path:path}", response_class=Response, responses=NOT_FOUND | _BYTES)
 async def entries(deps: Deps, principal: Authenticated, request: Request, path: str) -> Response:
     """An entry bundle (C2SP tlog-tiles); for auditors, and each one given is recorded."""

@@ -19,19 +19,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from consumers.audit.against_kafka import Compared, compare
 from consumers.audit.crosscheck import Discrepancy, Kind
 from consumers.audit.verify import Memory, verify
+from consumers.keys.log_keys import LogKeyFiles
 from infra import files
 from infra.errors import InfrastructureError
 from infra.kafka import producer, reader
 from infra.settings import Settings, load_settings
 from schemas.topics import LOG_CHECKPOINTS
-from streams.notary import notes, positions, sequencer
-from streams.notary.directory import LogDirectory
+from streams.intake.keys import SigningKey
+from streams.notary import handover, notes, positions, sequencer
+from streams.notary.directory import CHECKPOINT, LogDirectory
+from streams.notary.handover import LogKeys
 from streams.notary.leaf import LOGGED
+from streams.notary.opening import Demand, handovers_of, open_log
 from streams.notary.sequencer import Sequencer
 from tests.support.chaos.checker import Kind as ViolationKind
 from tests.support.chaos.checker import Violation
@@ -41,7 +43,6 @@ from tests.support.engine_world import ROOT
 from tests.support.signals import send
 
 STAGE: Final = "notary"
-KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PATIENCE: Final = 120.0
 FULL_BYTES: Final = 700
 """Most bytes of one file on a full disk: less than a bundle has."""
@@ -74,6 +75,19 @@ def _half_written(reached: Reached) -> None:
     replace_seam(files, "replace", replace)
 
 
+def _inside_handover(reached: Reached) -> None:
+    """The handover is in the broker's log; its transaction is open."""
+    intact, handing_over = Sequencer._decide, False
+
+    async def decide(one: Sequencer, opened: Any, note: Any, succession: Any) -> None:
+        nonlocal handing_over
+        handing_over = succession is not opened.succession
+        await intact(one, opened, note, succession)
+
+    replace_seam(Sequencer, "_decide", decide)
+    inside(lambda: reached() if handing_over else None)
+
+
 def _before(owner: Any, name: str) -> Callable[[Reached], None]:
     def install(reached: Reached) -> None:
         intact = getattr(owner, name)
@@ -95,6 +109,12 @@ POINTS: Final[dict[str, Callable[[Reached], None]]] = {
     "decided and not published": _before(Sequencer, "_publish"),
     "published and positions not kept": _before(positions, "save"),
 }
+HANDING_OVER: Final[dict[str, Callable[[Reached], None]]] = {
+    "before the handover is signed": _before(handover, "signed"),
+    "inside the handover's transaction": _inside_handover,
+    "handed over and not shown": _before(Sequencer, "_show_handover"),
+}
+"""Points that only a handover passes."""
 
 
 @dataclass
@@ -143,10 +163,16 @@ class Campaign:
     sent: int = 0
     seen: dict[bytes, notes.Checkpoint] = field(default_factory=dict)
     running: list[Process] = field(default_factory=list)
+    verifier: notes.Verifier = field(init=False)
+    """The log's first key, which the observer pins for ever."""
+
+    def __post_init__(self) -> None:
+        first = keys_in(self.folder).make_first()
+        self.verifier = notes.verifier(self.origin, first.private)
 
     @property
-    def verifier(self) -> notes.Verifier:
-        return notes.verifier(self.origin, KEY)
+    def keys(self) -> LogKeyFiles:
+        return keys_in(self.folder)
 
     @property
     def log(self) -> LogDirectory:
@@ -181,7 +207,7 @@ class Campaign:
         if data is None:
             return 0
         if data not in self.seen:
-            self.seen[data] = notes.open_checkpoint(data, self.verifier)
+            self.seen[data] = open_log(self.log.read, Demand(self.verifier), data).checkpoint
         return self.seen[data].size
 
     async def progressed(self) -> None:
@@ -246,7 +272,8 @@ async def freeze(campaign: Campaign) -> None:
     assert await frozen.ended() == _STOPPED, frozen.said.decode()
     zombie = LogDirectory(old / "log").checkpoint()
     if zombie is not None:
-        campaign.seen[zombie] = notes.open_checkpoint(zombie, campaign.verifier)
+        read = LogDirectory(old / "log").read
+        campaign.seen[zombie] = open_log(read, Demand(campaign.verifier), zombie).checkpoint
     await _stopped(second)
 
 
@@ -259,10 +286,42 @@ async def disk_full(campaign: Campaign) -> None:
     assert await hit.ended() == _STOPPED, hit.said.decode()
 
 
+async def rotate(campaign: Campaign) -> None:
+    """The next key signs too; kill -9 at a named point while the former one hands over to it."""
+    point = campaign.draw.choice(sorted(HANDING_OVER))
+    doomed = await campaign.start(None, "--point", point)
+    if not await doomed.ready():
+        raise AssertionError(f"it did not start: {doomed.said.decode()}")
+    await campaign.progressed()
+    former, successor = campaign.keys.load()[-1], campaign.keys.make_next()
+    await _signed_by(campaign, former, successor)
+    doomed.process.send_signal(ARM)
+    campaign.keys.retire(former)
+    assert await doomed.ended() == -signal.SIGKILL, doomed.said.decode()
+    again = await campaign.started()
+    await _signed_by(campaign, successor)
+    await _stopped(again)
+    campaign.keys.destroy(former.public_bytes)
+
+
+async def _signed_by(campaign: Campaign, *keys: SigningKey) -> None:
+    """Returns when the log's checkpoint carries the signatures of exactly these keys."""
+    wanted = {notes.verifier(campaign.origin, key.private) for key in keys}
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            campaign.look()
+            note = notes.parse_note(campaign.log.read(CHECKPOINT))
+            if {one.key_id for one in note.signatures} == {one.key_id for one in wanted}:
+                assert set(note.signed_by(wanted)) == wanted
+                return
+            await asyncio.sleep(0.02)
+
+
 FAULTS: Final[dict[str, Fault]] = {
     "kill -9": kill,
     "SIGSTOP": freeze,
     "disk full": disk_full,
+    "key rotation": rotate,
 }
 
 
@@ -332,6 +391,8 @@ async def _level(campaign: Campaign) -> list[Discrepancy]:
 
 async def _decided(campaign: Campaign) -> list[notes.Checkpoint]:
     """Every checkpoint of this log that was ever decided."""
+    handovers = handovers_of(campaign.log.read, campaign.origin)
+    keys = LogKeys.of(campaign.verifier, handovers)
     found: list[notes.Checkpoint] = []
     async with reader(campaign.settings) as reading:
         await reading.assign_all(LOG_CHECKPOINTS.name)
@@ -339,10 +400,13 @@ async def _decided(campaign: Campaign) -> list[notes.Checkpoint]:
         while await reading.positions() != ends:
             for records in (await reading.poll()).values():
                 mine = [one for one in records if one.key == campaign.origin.encode()]
-                found += [
-                    notes.open_checkpoint(one.value or b"", campaign.verifier) for one in mine
-                ]
+                found += [handover.open_checkpoint(one.value or b"", keys) for one in mine]
     return found
+
+
+def keys_in(folder: Path) -> LogKeyFiles:
+    """The keys of the log in a folder."""
+    return LogKeyFiles(folder / "keys" / "log.key")
 
 
 async def _sequence(origin: str) -> None:
@@ -355,7 +419,7 @@ async def _sequence(origin: str) -> None:
         settings,
         LogDirectory(settings.data / "log"),
         origin=origin,
-        key=KEY,
+        keys=keys_in(settings.data).held,
         state=settings.data / "notary",
     )
     running = asyncio.create_task(one.run(stop))
@@ -371,11 +435,11 @@ def main() -> int:
     """Sequences until told to stop; the exit code tells that it may not go on."""
     parser = argparse.ArgumentParser()
     parser.add_argument("origin")
-    parser.add_argument("--point", choices=sorted(POINTS))
+    parser.add_argument("--point", choices=sorted(POINTS | HANDING_OVER))
     parser.add_argument("--passage", type=int, default=1)
     given = parser.parse_args()
     if given.point is not None:
-        die_at(POINTS[given.point], given.passage, armed=False)
+        die_at((POINTS | HANDING_OVER)[given.point], given.passage, armed=False)
     try:
         asyncio.run(_sequence(given.origin))
     except InfrastructureError as error:

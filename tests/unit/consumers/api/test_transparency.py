@@ -65,6 +65,15 @@ async def test_the_checkpoint_is_asked_anew_and_tiles_are_kept_for_ever(world: W
         assert headers["content-type"] == "application/octet-stream"
 
 
+async def test_the_handovers_of_its_key_are_public_once_there_are_any(world: World) -> None:
+    assert (await get(world, "/log/handovers")).status_code == 404
+    world.logged.files["handovers"] = b"as the notary wrote them"
+    answer = await get(world, "/log/handovers")
+    assert (answer.status_code, answer.content) == (200, b"as the notary wrote them")
+    assert answer.headers["cache-control"] == "no-cache"
+    assert world.log.appended == []
+
+
 async def test_what_no_checkpoint_covers_is_not_given_out_bad(world: World) -> None:
     """After a crash it may be written again with other leaves, and caches keep it for ever."""
     for path in ("tile/0/001.p/45", "tile/0/001", "tile/entries/001.p/45", "tile/1/000.p/2"):

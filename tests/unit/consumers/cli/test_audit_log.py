@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from consumers.cli.main import app
-from tests.support.audit_log import LOG, entry, grow
+from streams.notary import notes
+from tests.support.audit_log import LOG, NEXT, NEXT_KEY, entry, grow, hand_over
 
 RUNNER = CliRunner()
 
@@ -68,6 +69,22 @@ def test_a_damaged_memory_is_told_and_not_begun_anew_bad(folder: Path, tmp_path:
     done = dpp("verify", folder, "--vkey", LOG, "--keep", tmp_path)
     assert done.exit_code == 1
     assert "is damaged" in done.stderr
+
+
+def test_a_proof_from_before_a_rotation_holds_under_the_new_key_with_the_log(
+    folder: Path, tmp_path: Path
+) -> None:
+    proof = tmp_path / "my.proof"
+    dpp("prove", folder, "--vkey", LOG, "--id", "77", "--output", proof)
+    last = notes.open_checkpoint((folder / "checkpoint").read_bytes(), LOG)
+    hand_over(folder, last)
+    grow(folder, [entry(number) for number in range(300, 310)], last, key=NEXT_KEY)
+    beside = tmp_path / "my.leaf"
+    assert dpp("check", proof, beside, "--vkey", LOG).exit_code == 0
+    assert dpp("check", proof, beside, "--vkey", NEXT).exit_code == 1
+    done = dpp("check", proof, beside, "--vkey", NEXT, "--log", folder, "--json")
+    assert done.exit_code == 0, done.output
+    assert told(done)["size"] == 300
 
 
 def test_a_proof_is_made_and_checked_with_the_key_alone(folder: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,8 @@ from consumers.witness.store import WitnessStore, WitnessStoreBroken
 from streams.notary import notes, tree, witnessing
 from streams.notary.notes import Checkpoint, Note
 from streams.notary.witnessing import AddCheckpoint
-from tests.support.audit_log import LOG, ORIGIN, signed
+from tests.support.audit_log import KEY as KEY_OF_LOG
+from tests.support.audit_log import LOG, NEXT, NEXT_KEY, ORIGIN, signed
 from tests.unit.streams.notary.test_witnessing import FORKED, HASHES, nodes, request, root
 
 NAME = "witness.example/w1"
@@ -134,6 +136,30 @@ async def test_a_forked_history_gets_no_cosignature_and_is_kept_as_proof_bad(
     assert (await ask(service, 30, 50)).status_code == 200
 
 
+async def test_a_key_of_the_log_counts_alone_no_more_once_its_successor_has_signed_bad(
+    service: WitnessService, tmp_path: Path
+) -> None:
+    """Whoever has stolen the former key gets no cosignature, not even for what would continue."""
+    rotating = replace(service, logs={ORIGIN: [LOG, NEXT]})
+
+    async def asked(old: int, size: int, *keys: Ed25519PrivateKey) -> int:
+        proof = request(old, size).proof
+        note = signed(size, root(size), *keys[1:], key=keys[0])
+        body = witnessing.write_request(AddCheckpoint(old, proof, note))
+        return (await post(rotating, body)).status_code
+
+    assert await asked(0, 20, KEY_OF_LOG) == 200
+    assert await asked(20, 30, KEY_OF_LOG, NEXT_KEY) == 200
+    assert await asked(30, 40, KEY_OF_LOG) == 403
+    assert len(service.store.misbehaviour(ORIGIN)) == 1
+    rotating = replace(rotating, store=WitnessStore(tmp_path / "witness.sqlite"))
+    assert await asked(30, 40, KEY_OF_LOG) == 403
+    # What was asked for before and comes late is no sign of a thief.
+    assert await asked(20, 25, KEY_OF_LOG) == 403
+    assert len(service.store.misbehaviour(ORIGIN)) == 1
+    assert await asked(30, 40, NEXT_KEY) == 200
+
+
 async def test_of_two_histories_that_race_one_is_cosigned(service: WitnessService) -> None:
     await ask(service, 0, 20)
     answers = await asyncio.gather(
@@ -167,12 +193,12 @@ def test_another_file_is_no_store_bad(tmp_path: Path) -> None:
 def test_swapping_is_one_step_between_many_who_try(tmp_path: Path) -> None:
     file = tmp_path / "witness.sqlite"
     first = Checkpoint(ORIGIN, 1, root(1))
-    assert WitnessStore(file).swap(None, first)
-    assert not WitnessStore(file).swap(None, Checkpoint(ORIGIN, 2, root(2)))
+    assert WitnessStore(file).swap(None, first, LOG)
+    assert not WitnessStore(file).swap(None, Checkpoint(ORIGIN, 2, root(2)), LOG)
     won: list[int] = []
 
     def attempt(size: int) -> None:
-        if WitnessStore(file).swap(first, Checkpoint(ORIGIN, size, root(size))):
+        if WitnessStore(file).swap(first, Checkpoint(ORIGIN, size, root(size)), LOG):
             won.append(size)
 
     threads = [threading.Thread(target=attempt, args=(size,)) for size in range(2, 10)]
@@ -186,7 +212,7 @@ def test_swapping_is_one_step_between_many_who_try(tmp_path: Path) -> None:
 
 def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
     kept = Checkpoint(ORIGIN, 30, root(30))
-    WitnessStore(tmp_path / "w").swap(None, kept)
+    WitnessStore(tmp_path / "w").swap(None, kept, LOG)
     assert WitnessStore(tmp_path / "w").kept(ORIGIN) == kept
     assert WitnessStore(tmp_path / "w").kept("another.example") is None
 

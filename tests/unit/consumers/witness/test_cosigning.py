@@ -18,7 +18,7 @@ from streams.notary import notes
 from streams.notary.cosigning import Cosigners, Witness, witnesses_from
 from streams.notary.directory import LogDirectory
 from streams.notary.notes import Checkpoint, Note
-from tests.support.audit_log import LOG, ORIGIN, entry, grow, signed
+from tests.support.audit_log import LOG, NEXT, NEXT_KEY, ORIGIN, entry, grow, signed
 from tests.unit.consumers.witness.test_app import KEY, NAME, SECONDS, WITNESS
 
 PATIENCE = 20.0
@@ -186,6 +186,17 @@ async def test_an_answer_that_cosigns_nothing_is_left_aside_for_a_while_bad(
         now[0] = float("inf")
         await cosigners.cosigned(note, PATIENCE)
         assert len(asked) > times
+
+
+async def test_both_signatures_of_the_log_stay_while_its_key_changes(
+    log: Log, cosigners: Cosigners
+) -> None:
+    one = log.grow(10)
+    both = Note(one.text, (*one.signatures, notes.sign(one.text, ORIGIN, NEXT_KEY)))
+    for _ in range(2):
+        both = await cosigners.cosigned(both, PATIENCE)
+        assert both.signed_by([LOG, NEXT, WITNESS]) == (LOG, NEXT, WITNESS)
+        assert len(both.signatures) == 3
 
 
 async def test_without_witnesses_a_checkpoint_is_what_it_was(log: Log) -> None:
