@@ -40,6 +40,7 @@ class Workers(Generic[State, Gathered]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
         self._in_flight = InFlight(stage.name)
+        self._closing = False
         self.app: StageApp | None = None
         self.fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -62,8 +63,13 @@ class Workers(Generic[State, Gathered]):
             self._health.remove(number)
 
     def take(self, partitions: set[int]) -> None:
-        """These are ours; those that are new are fenced and restored at once."""
+        """These are ours; those that are new are fenced and restored at once.
+
+        None is while this process ends: it leaves the group in a moment, and others get them.
+        """
         self._settled.set()
+        if self._closing:
+            return
         self._health.assigned()
         for number in partitions - set(self._workers):
             worker = PartitionWorker(
@@ -121,6 +127,7 @@ class Workers(Generic[State, Gathered]):
 
     async def close(self) -> None:
         """Lets what was begun end within a bound, then lets go of every partition."""
+        self._closing = True
         leaving = [asyncio.create_task(worker.leave()) for worker in self._workers.values()]
         if leaving:
             ended = asyncio.gather(*leaving)
@@ -128,7 +135,8 @@ class Workers(Generic[State, Gathered]):
             await asyncio.wait(ends, timeout=_DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             ended.cancel()
             await asyncio.gather(*leaving, return_exceptions=True)
-        for worker in self._workers.values():
+        # The group may take partitions away meanwhile, and give others.
+        for worker in list(self._workers.values()):
             await worker.close()
         if self._tasks:
             # All batches are answered or given up by now: whoever waits for them only has to hear.
@@ -196,10 +204,13 @@ async def run_stage(
         for task in (stopping, crashed, following):
             task.cancel()
         health.stopped("stopping")
-        await workers.close()
-        with suppress(asyncio.CancelledError):
-            await app.stop()
-        await asyncio.gather(following, return_exceptions=True)
+        try:
+            await workers.close()
+        finally:
+            # Faust starts its agents anew for ever if it is not stopped, so no process would end.
+            with suppress(asyncio.CancelledError):
+                await app.stop()
+            await asyncio.gather(following, return_exceptions=True)
     if workers.fatal.done():
         workers.fatal.result()
 

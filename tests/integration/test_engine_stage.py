@@ -16,7 +16,7 @@ from schemas import deadletter
 from schemas.keyvault import VaultUnavailable
 from schemas.topics import FOREVER, Topic
 from streams.engine import transport
-from streams.engine.app import run_stage
+from streams.engine.app import Workers, run_stage
 from streams.engine.failure import EXIT_CODE, FatalStageError
 from streams.engine.health import Health
 from streams.engine.outputs import source_position
@@ -175,6 +175,25 @@ async def test_a_stage_is_ready_once_its_partitions_run_and_not_after_it_stopped
             assert found["ready"], found
             assert set(found["partitions"]) == {"0", "1"}
         assert not health.ready
+
+
+async def test_faust_is_stopped_even_if_the_partitions_were_not_let_go_in_order(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intact = Workers.close
+
+    async def close(workers: Workers[Counts, None]) -> None:
+        await intact(workers)
+        raise OSError("planted")
+
+    monkeypatch.setattr(Workers, "close", close)
+    stage = await new_stage(settings)
+    await submit(settings, stage, range(5))
+    before = asyncio.all_tasks()
+    with pytest.raises(OSError, match="planted"):
+        await _answered(settings, stage, 5)
+    assert asyncio.all_tasks() <= before
+    assert await require_exact(settings, stage) == 5
 
 
 async def _answered_up_to(settings: Settings, stage: CountingStage) -> dict[int, int]:

@@ -10,7 +10,7 @@ from streams.engine.app import Workers
 from streams.engine.failure import FatalStageError
 from streams.engine.health import Health
 from streams.engine.inbox import InFlight
-from tests.support.engine_fakes import FakeBroker, Workbench, settings, submitted
+from tests.support.engine_fakes import FakeBroker, FakeWriter, Workbench, settings, submitted
 from tests.support.engine_stage import CountingStage, Counts, answers, good
 
 
@@ -179,3 +179,39 @@ async def test_closing_gives_up_a_batch_that_does_not_end(
     await world.workers.close()
     assert not await batch
     assert (world.broker.outputs, world.broker.closed) == ([], 1)
+
+
+async def test_a_process_that_ends_takes_no_partition_that_the_group_still_gives_it(
+    world: _World,
+) -> None:
+    world.broker.hold = asyncio.Event()
+    world.workers.take({0})
+    batch = asyncio.create_task(world.workers.answer(0, world.broker.records))
+    await world.broker.writing.wait()
+    closing = asyncio.create_task(world.workers.close())
+    await asyncio.sleep(0)
+    world.workers.hand_over()
+    world.workers.keep_only({1})
+    world.workers.take({1})
+    world.broker.hold.set()
+    await closing
+    assert not await batch
+    assert world.workers.held() == {}
+    assert len(world.broker.opened) == 1
+
+
+async def test_partitions_that_go_while_others_are_let_go_do_not_stop_the_end(
+    world: _World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intact = FakeWriter.close
+
+    async def close(writer: FakeWriter) -> None:
+        world.workers.keep_only(set())
+        await intact(writer)
+
+    monkeypatch.setattr(FakeWriter, "close", close)
+    world.workers.take({0, 1})
+    await world.settle()
+    await world.workers.close()
+    assert world.workers.held() == {}
+    assert world.broker.closed == 2
