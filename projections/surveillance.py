@@ -4,10 +4,12 @@ Nothing here says that a use was wrong. Limits are deliberately low where a look
 reads and who is read about are pseudonyms throughout.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
+
+from schemas.sealing.pseudonym import party_pseudonym
 
 Kind = Literal["volume", "repeated", "no_contact", "emergency"]
 VOLUME_FLOOR: Final = 30
@@ -62,10 +64,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Emergency:
-    """A reader's reads on the ground of an emergency link."""
+    """A reader's reads in emergencies: declared ones, refused too, and those on emergency links."""
 
     party: Party
     reads: int
+    refused: int
     subjects: int
     first: datetime
     last: datetime
@@ -91,7 +94,10 @@ class Uses:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to look at. `usual` stands with `volume`, `days` with `repeated`."""
+    """Something to look at.
+
+    `usual` stands with `volume`, `days` with `repeated`, `refused` with `emergency`.
+    """
 
     kind: Kind
     party: Party
@@ -101,6 +107,15 @@ class Finding:
     last: datetime
     usual: float | None = None
     days: int | None = None
+    refused: int | None = None
+
+
+def judged(uses: Uses, key: bytes) -> list[Finding]:
+    """What should be looked at; `key` is the installation's for pseudonyms."""
+    return findings(
+        uses,
+        {number: party_pseudonym(key, "organisation", number) for number in _delivered(uses.pairs)},
+    )
 
 
 def findings(uses: Uses, places: Mapping[str, str]) -> list[Finding]:
@@ -112,12 +127,15 @@ def findings(uses: Uses, places: Mapping[str, str]) -> list[Finding]:
         *_unusual(uses.days, uses.usual),
         *_repeated(uses.pairs),
         *_without_contact(uses.pairs, places),
-        *(
-            Finding("emergency", one.party, one.reads, one.subjects, one.first, one.last)
-            for one in uses.emergencies
-        ),
+        *(_emergency(one) for one in uses.emergencies),
     ]
     return sorted(found, key=lambda one: (-one.reads, one.kind, one.party.reader, one.first))
+
+
+def _emergency(one: Emergency) -> Finding:
+    return Finding(
+        "emergency", one.party, one.reads, one.subjects, one.first, one.last, refused=one.refused
+    )
 
 
 def _unusual(days: Iterable[Day], usual: Usual) -> Iterable[Finding]:
@@ -160,6 +178,6 @@ def _met(pair: Pair, places: Mapping[str, str]) -> bool:
     return pair.linked or any(places.get(number) == here for number in pair.pharmacies)
 
 
-def pharmacies_in(pairs: Iterable[Pair]) -> Collection[str]:
-    """Numbers of all pharmacies that `findings` needs the pseudonyms of."""
+def _delivered(pairs: Iterable[Pair]) -> set[str]:
+    """Numbers of all pharmacies whose pseudonyms are needed."""
     return {number for pair in pairs for number in pair.pharmacies}

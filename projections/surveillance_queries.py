@@ -16,7 +16,7 @@ _READS: Final = """
     SELECT *, (decided_at AT TIME ZONE 'Europe/Brussels')::date AS day
     FROM access_log_v1.decision
     WHERE decided_at >= %(start)s AND decided_at < %(end)s
-        AND purpose = 'history' AND role IN ('caregiver', 'pharmacist')
+        AND purpose IN ('history', 'emergency') AND role IN ('caregiver', 'pharmacist')
 """
 _DAYS: Final = f"""
 SELECT reader, role, organisation, count(*), count(*) FILTER (WHERE decision = 'deny'),
@@ -57,14 +57,10 @@ FROM (
 ) AS p
 """  # noqa: S608 - nothing in it comes from outside
 _EMERGENCIES: Final = f"""
-SELECT reader, role, organisation, count(*), count(DISTINCT subject), min(decided_at),
-    max(decided_at)
+SELECT reader, role, organisation, count(*), count(*) FILTER (WHERE decision = 'deny'),
+    count(DISTINCT subject), min(decided_at), max(decided_at)
 FROM ({_READS}) AS reads
-WHERE decision = 'permit' AND EXISTS (
-    SELECT FROM access_state_v1.link AS l
-    WHERE l.subject = reads.subject AND l.id = ANY (reads.basis_refs)
-        AND l.link_type = 'emergency'
-)
+WHERE purpose = 'emergency' OR detail = 'emergency'
 GROUP BY reader, role, organisation
 """  # noqa: S608 - nothing in it comes from outside
 

@@ -174,7 +174,7 @@ class RefusalsForm(OwnRefusalsForm):
 
 
 class SurveillanceForm(Form):
-    """Use of the record in a period of at most 31 days; the last week if none is given."""
+    """Use of the record in a period of at most 31 days; the last 28 if none is given."""
 
     since: Moment | None = None
     until: Moment | None = None

@@ -1,5 +1,6 @@
 """Use of the record that an operator should look at; looking is itself recorded."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,20 +14,21 @@ from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
 from consumers.api.reads import step
-from projections.surveillance import Finding, Kind, findings, pharmacies_in
+from projections.surveillance import Finding, Kind, judged
 from schemas.audit import OperationsParameters, PositionUsed, Window
-from schemas.sealing.pseudonym import party_pseudonym
 from schemas.topics import ACCESS_AUDITED, DISPENSATION_RECORDED, SUBJECT_REGISTERED
 
 PURPOSE: Final = "surveillance"
-PERIOD: Final = timedelta(days=7)
-"""Asked for when a form names no beginning."""
+PERIOD: Final = timedelta(days=28)
+"""Asked for when none is named: long enough that what never became a contact can show."""
 LONGEST: Final = timedelta(days=31)
-_READ: Final = (
+ENDPOINT: Final = "/v1/surveillance"
+READ: Final = (
     ("access_log", ACCESS_AUDITED.name),
     ("access_state", SUBJECT_REGISTERED.name),
     ("history", DISPENSATION_RECORDED.name),
 )
+"""Projections that a look is taken at, and the topics that they follow."""
 
 
 class FindingView(BaseModel):
@@ -34,7 +36,7 @@ class FindingView(BaseModel):
 
     kind: Kind
     """`volume` (a day with unusually many patients), `repeated` (one person on many days),
-    `no_contact` (patients read and never met), `emergency` (reads on an emergency link)."""
+    `no_contact` (patients read and never met), `emergency` (declared, or on an emergency link)."""
     reader: str
     role: str
     organisation: str | None = None
@@ -45,6 +47,8 @@ class FindingView(BaseModel):
     usual: float | None = None
     """Different patients of a usual day, of the reader or their role, whichever is more."""
     days: int | None = None
+    refused: int | None = None
+    """Declared emergencies among `reads` that were refused."""
 
 
 class SurveillanceAnswer(BaseModel):
@@ -69,31 +73,37 @@ async def answer(
     start = form.since or end - PERIOD
     if not start < end <= start + LONGEST:
         raise Problem(400, "malformed-request", [FieldIssue(path="/since", code="period")])
-    positions = tuple(one for name, topic in _READ for one in positions_used(deps, name, topic))
+    positions = tuple(one for name, topic in READ for one in positions_used(deps, name, topic))
     with step("fetch"):
         uses = await deps.store.uses(start=start, end=end, now=now)
-    key = await deps.vault.root_key("pseudonym")
-    places = {
-        number: party_pseudonym(key, "organisation", number) for number in pharmacies_in(uses.pairs)
-    }
-    found = findings(uses, places)
-    reading = Reading(
+    found = judged(uses, await deps.vault.root_key("pseudonym"))
+    parameters = OperationsParameters(endpoint=ENDPOINT, window=Window(start=start, end=end))
+    with step("audit"):
+        await operators.record(deps, reading(operator, parameters, found, positions, now))
+    return SurveillanceAnswer(
+        findings=tuple(view(one) for one in found), start=start, end=end, positions=positions
+    )
+
+
+def reading(
+    operator: Operator,
+    parameters: OperationsParameters,
+    found: Sequence[Finding],
+    positions: tuple[PositionUsed, ...],
+    now: datetime,
+) -> Reading:
+    """What is recorded of a look, whoever took it and from where."""
+    return Reading(
         operator=operator,
         purpose=PURPOSE,
-        parameters=OperationsParameters(
-            endpoint="/v1/surveillance", window=Window(start=start, end=end)
-        ),
+        parameters=parameters,
         read_at=now,
         positions=positions,
         cells=tuple((one.kind, one.party.reader, one.first.isoformat()) for one in found),
     )
-    with step("audit"):
-        await operators.record(deps, reading)
-    return SurveillanceAnswer(
-        findings=tuple(_view(one) for one in found), start=start, end=end, positions=positions
-    )
 
 
-def _view(finding: Finding) -> FindingView:
+def view(finding: Finding) -> FindingView:
+    """A finding as it is answered."""
     members = asdict(finding)
     return FindingView.model_validate({**members, **members.pop("party")})

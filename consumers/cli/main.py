@@ -24,6 +24,7 @@ from consumers.cli import (
     run,
     schemas,
     simulate,
+    surveillance,
     up,
     witness,
 )
@@ -56,6 +57,7 @@ audit_log.audit_app.command("follow")(audit_follow.follow)
 audit_log.audit_app.command("replay")(audit_replay.replay)
 app.add_typer(quality.app, name="quality")
 app.add_typer(registrations.app, name="registrations")
+app.command("surveillance")(surveillance.surveillance_command)
 app.add_typer(bench.app, name="bench")
 app.add_typer(projections.app, name="projections")
 app.command("run")(run.run)

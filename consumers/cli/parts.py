@@ -12,16 +12,18 @@ from typing import Any
 from consumers.erasure.carrying import keep_carrying_out
 from consumers.keys.log_keys import LogKeyFiles
 from consumers.keys.rotation import keep_destroying
-from consumers.quality.watch import Watch
+from consumers.quality import watch as quality_watch
 from consumers.stack.office import log_key_path
 from consumers.stack.stack import migration_sources
+from consumers.stack.watching import Watch
+from consumers.surveillance import watch as surveillance_watch
 from infra.catalogue.cache import CachedCatalogue
 from infra.catalogue.postgres import PostgresCatalogue
 from infra.kafka import reader
 from infra.keys.opening import opened_vault
 from infra.migrations import require_current
 from infra.observability.ops import Readiness, serve_ops
-from infra.postgres import pool
+from infra.postgres import Pool, pool
 from infra.settings import Settings
 from projections.broadcast import BroadcastTables
 from projections.health import ProjectionHealth
@@ -143,7 +145,7 @@ async def run_notices(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def run_keeper(settings: Settings, stop: asyncio.Event) -> None:
-    """Watches for silence and gaps, takes away what is over, carries erasures out.
+    """Watches silence, gaps and use of the record, takes away what is over, carries erasures out.
 
     One process is enough; of several, one at a time takes away, and all show the same.
     """
@@ -152,12 +154,30 @@ async def run_keeper(settings: Settings, stop: asyncio.Event) -> None:
         pool(settings.dsn, maximum=2) as connections,
         following(settings) as tables,
     ):
-        watch = Watch(tables, connections, clock=lambda: datetime.now(UTC))
-        async with (
-            _operated(settings, lambda: (watch.ready, watch.snapshot()), stop),
-            asyncio.TaskGroup() as group,
-        ):
+        quality, surveillance = _watches(settings, tables, connections)
+
+        def readiness() -> tuple[bool, dict[str, object]]:
+            return quality.ready, {**quality.snapshot(), **surveillance.snapshot()}
+
+        async with _operated(settings, readiness, stop), asyncio.TaskGroup() as group:
             group.create_task(keep_retaining(settings, lambda: opened_vault(settings), stop))
             group.create_task(keep_destroying(settings, tables, stop))
             group.create_task(keep_carrying_out(settings, stop))
-            await watch.run(stop)
+            group.create_task(surveillance.run(stop))
+            await quality.run(stop)
+
+
+def _watches(settings: Settings, tables: BroadcastTables, connections: Pool) -> tuple[Watch, Watch]:
+    async def quality(at: datetime) -> None:
+        await quality_watch.look(tables, connections, at)
+
+    async def surveillance(at: datetime) -> None:
+        await surveillance_watch.look(connections, lambda: opened_vault(settings, maximum=1), at)
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    return (
+        Watch("quality", quality, clock=clock, seconds=quality_watch.SECONDS),
+        Watch("surveillance", surveillance, clock=clock, seconds=surveillance_watch.SECONDS),
+    )

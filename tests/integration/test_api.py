@@ -1,6 +1,7 @@
 """The API against everything real: broker, database, stages and projections as processes."""
 
 import asyncio
+import json
 import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,8 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from consumers.audit.report import Window
+from consumers.cli.main import app
 from consumers.cli.rederive import Stage, audited
 from consumers.cli.registrations import stood
 from consumers.stack.office import office_signing_key
@@ -20,7 +23,7 @@ from infra.kafka import Partition, producer, reader
 from infra.keys.opening import opened_vault
 from infra.settings import Settings, load_settings
 from schemas import topics
-from schemas.audit import ACCESS_DECIDED, AccessDecided
+from schemas.audit import ACCESS_DECIDED, OPERATIONS_READ, AccessDecided, OperationsRead
 from schemas.dispensation import (
     REGISTER,
     MedicinalProduct,
@@ -174,17 +177,17 @@ async def backbone(tmp_path: Path) -> AsyncIterator[Backbone]:
         yield made
 
 
-async def _audited(backbone: Backbone) -> list[AccessDecided]:
-    found: list[AccessDecided] = []
+async def _audited(backbone: Backbone, type_: str) -> list[bytes]:
+    found: list[bytes] = []
     async with reader(backbone.stack.settings) as broker:
         partitions = await broker.assign_all(topics.ACCESS_AUDITED.name)
         ends = await broker.end_offsets(partitions)
         while not _passed(await broker.positions(), ends):
             for records in (await broker.poll(timeout=0.2)).values():
                 found += [
-                    AccessDecided.read(record.value or b"")
+                    record.value or b""
                     for record in records
-                    if dict(record.headers)["ce_type"] == ACCESS_DECIDED.encode()
+                    if dict(record.headers)["ce_type"] == type_.encode()
                 ]
     return found
 
@@ -214,7 +217,7 @@ async def _accesses_and_consents_on_the_fhir_face(backbone: Backbone, patient: s
 
 
 async def _caregivers_decisions(backbone: Backbone) -> list[tuple[str, str | None]]:
-    events = await _audited(backbone)
+    events = [AccessDecided.read(one) for one in await _audited(backbone, ACCESS_DECIDED)]
     return [(event.decision, event.reason) for event in events if event.role == "caregiver"]
 
 
@@ -310,7 +313,23 @@ async def _pseudonym_key(settings: Settings) -> bytes:
 async def _told_and_derived_again(backbone: Backbone, patient: str) -> None:
     await _consent_stood_for_a_while(backbone, patient)
     await _everything_was_told_once(backbone)
+    await _use_is_looked_at(backbone)
     await _everything_is_derived_again(backbone)
+
+
+async def _use_is_looked_at(backbone: Backbone) -> None:
+    """On the command line, by an operator: the emergencies, and a record of the look."""
+    done = await asyncio.to_thread(
+        CliRunner().invoke,
+        app,
+        ["surveillance", "--json", "--operator", "clerk"],
+        env=backbone.stack.settings.environment(),
+    )
+    (finding,) = json.loads(done.output)["findings"]
+    told = [finding[name] for name in ("kind", "reads", "refused", "subjects")]
+    assert (done.exit_code, told) == (1, ["emergency", 3, 1, 1])
+    looks = [OperationsRead.read(one) for one in await _audited(backbone, OPERATIONS_READ)]
+    assert [one.rows for one in looks if one.purpose == "surveillance"] == [1]
 
 
 async def _everything_is_derived_again(backbone: Backbone) -> None:

@@ -1,17 +1,23 @@
 """What the surveillance of use counts, on the real tables."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from prometheus_client import REGISTRY
 from psycopg import sql
 from pydantic import SecretStr
 
+from consumers.surveillance.watch import look
+from infra.keys.memory import MemoryVault
 from infra.migrations import migrate
-from infra.postgres import Connection, connect
+from infra.postgres import Connection, connect, pool
 from infra.settings import Settings
 from projections.runner import migrations
-from projections.surveillance import Party
+from projections.surveillance import Kind, Party
 from projections.surveillance_queries import uses
 
 pytestmark = pytest.mark.integration
@@ -78,6 +84,11 @@ async def _link(connection: Connection, at: datetime, link_type: str) -> None:
     )
 
 
+@asynccontextmanager
+async def _memory_vault() -> AsyncIterator[MemoryVault]:
+    yield MemoryVault()
+
+
 async def test_days_pairs_emergencies_and_the_usual_are_counted(
     settings: Settings, fresh_database: str
 ) -> None:
@@ -92,17 +103,22 @@ async def test_days_pairs_emergencies_and_the_usual_are_counted(
         await _read(connection, 3, midnight + timedelta(minutes=2), subject="bob", decision="deny")
         await _read(connection, 4, START - timedelta(days=1), subject="eve")
         await _read(connection, 5, midnight, role="patient", purpose="own_history")
-        await _link(connection, first - timedelta(days=90), "emergency")
+        await _read(connection, 6, midnight, subject="fay", detail="emergency", role="pharmacist")
+        await _read(connection, 7, midnight, subject="gil", purpose="emergency", decision="deny")
+        await _link(connection, first - timedelta(days=90), "consultation")
         found = await uses(connection, start=START, end=END, now=NOW)
 
         party = Party(DOCTOR, "caregiver", PLACE)
         counted = sorted((d.reads, d.refused, d.subjects) for d in found.days)
-        assert counted == [(1, 0, 1), (2, 1, 2)]
-        (pair,) = found.pairs
+        assert counted == [(1, 0, 1), (1, 0, 1), (3, 2, 3)]
+        (pair,) = [one for one in found.pairs if one.party == party]
         assert (pair.party, pair.reads, pair.days) == (party, 2, 2)
         assert (pair.linked, pair.pharmacies, pair.settled) == (False, (), True)
-        (emergency,) = found.emergencies
-        assert (emergency.party, emergency.reads, emergency.subjects) == (party, 2, 1)
+        on_link = replace(party, role="pharmacist")
+        assert {(e.party, e.reads, e.refused, e.subjects) for e in found.emergencies} == {
+            (party, 1, 1, 1),
+            (on_link, 1, 0, 1),
+        }
         assert found.usual.by_reader == {DOCTOR: 1.0}
         assert found.usual.by_role == {"caregiver": 1.0}
 
@@ -130,7 +146,18 @@ async def test_days_pairs_emergencies_and_the_usual_are_counted(
             recorded_partition=0,
             recorded_position=0,
         )
-        (pair,) = (await uses(connection, start=START, end=END, now=NOW)).pairs
+        after = await uses(connection, start=START, end=END, now=NOW)
+        (pair,) = [one for one in after.pairs if one.party == party]
         assert (pair.linked, pair.pharmacies) == (True, ("80000551",))
         recent = await uses(connection, start=START, end=END, now=first + timedelta(days=10))
-        assert not recent.pairs[0].settled
+        assert not any(one.settled for one in recent.pairs)
+
+        # The keeper shows the same as totals.
+        async with pool(fresh_database, maximum=1) as connections:
+            await look(connections, _memory_vault, NOW)
+    shown = {
+        kind: REGISTRY.get_sample_value("dpp_surveillance_findings", {"kind": kind})
+        for kind in get_args(Kind)
+    }
+    assert shown == {"volume": 0, "repeated": 0, "no_contact": 0, "emergency": 2}
+    assert REGISTRY.get_sample_value("dpp_surveillance_reads", {"kind": "emergency"}) == 2

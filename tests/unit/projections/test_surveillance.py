@@ -16,7 +16,9 @@ from projections.surveillance import (
     Uses,
     Usual,
     findings,
+    judged,
 )
+from schemas.sealing.pseudonym import party_pseudonym
 
 AT = datetime(2026, 3, 10, 9, tzinfo=UTC)
 DOCTOR = Party("doctor", "caregiver", None)
@@ -79,17 +81,25 @@ def test_what_may_still_become_a_contact_is_waited_for() -> None:
     assert findings(_many(replace(PAIR, settled=False)), {}) == []
 
 
-def test_every_use_of_an_emergency_link_is_shown() -> None:
-    used = Emergency(DOCTOR, 2, 1, AT, AT)
+def test_every_use_in_an_emergency_is_shown_with_what_was_refused() -> None:
+    used = Emergency(DOCTOR, 3, 1, 2, AT, AT)
     (found,) = findings(replace(NOTHING, emergencies=(used,)), {})
-    assert (found.kind, found.reads, found.subjects) == ("emergency", 2, 1)
+    assert (found.kind, found.reads, found.refused, found.subjects) == ("emergency", 3, 1, 2)
+
+
+def test_pharmacies_are_compared_by_their_pseudonyms() -> None:
+    key = bytes(32)
+    place = party_pseudonym(key, "organisation", "80000551")
+    there = replace(PAIR, party=replace(PHARMACIST, organisation=place), pharmacies=("80000551",))
+    assert judged(_many(there), key) == []
+    assert len(judged(_many(replace(there, party=PHARMACIST)), key)) == 1
 
 
 def test_the_order_does_not_hang_on_that_of_rows() -> None:
     uses = replace(
         NOTHING,
         days=(day(40), replace(day(50), party=PHARMACIST)),
-        emergencies=(Emergency(DOCTOR, 40, 1, AT, AT),),
+        emergencies=(Emergency(DOCTOR, 40, 0, 1, AT, AT),),
     )
     turned = replace(uses, days=tuple(reversed(uses.days)))
     assert findings(uses, {}) == findings(turned, {})

@@ -1,10 +1,11 @@
 """The operator's view of use: who may ask, what it shows, and that asking is recorded."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from projections.surveillance import Emergency, Party, Uses, Usual
+from consumers.api.surveillance import PERIOD
+from projections.surveillance import CONTACT_DAYS, Emergency, Party, Uses, Usual
 from tests.unit.consumers.api.world import ANN, NOW, World
 
 PATH = "/v1/surveillance"
@@ -12,7 +13,7 @@ PATH = "/v1/surveillance"
 
 def _used(world: World) -> None:
     party = Party("abcdefghijklmnopqrstuvwxyz", "caregiver", None)
-    world.store.used = Uses((), (), (Emergency(party, 2, 1, NOW, NOW),), Usual({}, {}))
+    world.store.used = Uses((), (), (Emergency(party, 2, 1, 1, NOW, NOW),), Usual({}, {}))
 
 
 async def test_an_operator_sees_what_to_look_at_and_that_is_recorded_first(world: World) -> None:
@@ -25,6 +26,7 @@ async def test_an_operator_sees_what_to_look_at_and_that_is_recorded_first(world
         "reader": "abcdefghijklmnopqrstuvwxyz",
         "role": "caregiver",
         "reads": 2,
+        "refused": 1,
         "subjects": 1,
         "first": "2026-03-10T12:00:00Z",
         "last": "2026-03-10T12:00:00Z",
@@ -33,6 +35,12 @@ async def test_an_operator_sees_what_to_look_at_and_that_is_recorded_first(world
     assert (event.purpose, event.rows) == ("surveillance", 1)
     assert world.trace[-1] == "append:dpp.access.audited"
     assert world.trace.index("uses") < len(world.trace) - 1
+
+
+async def test_the_period_is_long_enough_to_show_what_never_became_a_contact(world: World) -> None:
+    told = (await world.ask(PATH, world.token("operator"))).json()
+    start = datetime.fromisoformat(told["start"])
+    assert NOW - start == PERIOD > timedelta(days=CONTACT_DAYS)
 
 
 async def test_without_the_record_of_it_nothing_is_shown(world: World) -> None:

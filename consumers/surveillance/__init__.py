@@ -1,0 +1,1 @@
+"""Surveillance of use as metrics: what the keeper shows of it."""
