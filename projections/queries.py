@@ -7,9 +7,9 @@ come back sealed are opened by the caller.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-from psycopg.rows import class_row, kwargs_row
+from psycopg.rows import args_row, class_row
 
 from infra.postgres import Connection
 from projections import history_statements, registered
@@ -19,8 +19,7 @@ from projections.registered import RegistrationRow
 from projections.store import Failure
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
+class HistoryRow(NamedTuple):
     """One version of a line; `sealed` is nonce || ciphertext || tag, `offset` the fact's place.
 
     A revocation shows what it withdrew: `event_type`, `ce_id`, `generation`, `period`, `sealed` and
@@ -31,21 +30,23 @@ class HistoryRow:
     dguid: str
     version: int
     status: str
-    event_type: str
-    ce_id: str
     subject: str
-    generation: int
-    period: str
     delivered_at: datetime
-    sealed: bytes
     score: int | None
-    warnings: tuple[str, ...]
+    warnings: Sequence[str]
     partition: int
     offset: int
-    superseded_position: int | None = None
-    """Offset of the fact that replaced it, if that is within the cut."""
+    event_type: str
+    ce_id: str
+    generation: int
+    period: str
+    sealed: bytes
     sealed_version: int | None = None
     """The version that is sealed here, if not its own."""
+    superseded_position: int | None = None
+    """Offset of the fact that replaced it, if that is within the cut."""
+    may_return: bool = True
+    """Whether something of the subject's may have come back; False only if nothing ever did."""
 
     @property
     def stands(self) -> bool:
@@ -84,42 +85,40 @@ async def returns(
 async def read(connection: Connection, statement: Statement) -> list[HistoryRow]:
     """Runs a statement of the history."""
     # Binary, so that sealed bodies are neither written nor read as text.
-    async with connection.cursor(row_factory=kwargs_row(_history_row), binary=True) as cursor:
+    async with connection.cursor(row_factory=args_row(HistoryRow), binary=True) as cursor:
         await cursor.execute(statement.query, statement.values)
         return await cursor.fetchall()
-
-
-def _history_row(*, warnings: list[str], **columns: Any) -> HistoryRow:
-    return HistoryRow(warnings=tuple(warnings), **columns)
 
 
 _COMMON: Final = (
     "id, subject, generation, ce_id, event_type, recorded_at, author_role, author, sealed"
 )
-_PLACE: Final = "recorded_partition AS partition, recorded_position AS position"
-_NOTHING_MORE: Final = "NULL::timestamptz AS accepted_at, NULL::bigint AS accepted_position"
 _TABLES: Final = (
-    ("consent", "NULL", "NULL", "NULL", "NULL", "NULL", _NOTHING_MORE),
-    ("link", "party", "party_kind", "link_type", "valid_from", "valid_until", _NOTHING_MORE),
-    ("exclusion", "party", "party_kind", "NULL", "NULL", "NULL", _NOTHING_MORE),
+    ("consent", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL"),
+    ("link", "party", "party_kind", "link_type", "valid_from", "valid_until", "NULL", "NULL"),
+    ("exclusion", "party", "party_kind", "NULL", "NULL", "NULL", "NULL", "NULL"),
     (
         *("mandate", "holder", "holder_kind", "mandate_type", "NULL", "valid_until"),
-        "accepted_at, accepted_position",
+        *("accepted_at", "accepted_position"),
     ),
-    ("parent", "party", "'citizen'", "NULL", "NULL", "valid_until", _NOTHING_MORE),
-    ("death", "NULL", "NULL", "NULL", "NULL", "NULL", _NOTHING_MORE),
-    ("merge", "other", "'citizen'", "side", "NULL", "NULL", _NOTHING_MORE),
+    ("parent", "party", "'citizen'", "NULL", "NULL", "valid_until", "NULL", "NULL"),
+    ("death", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL"),
+    ("merge", "other", "'citizen'", "side", "NULL", "NULL", "NULL", "NULL"),
 )
-"""Table, party, its kind, variety, beginning and end of validity, and acceptance."""
+"""Table, party, its kind, variety, beginning and end of validity, time and place of acceptance."""
 
 
 def _select(row: tuple[str, ...]) -> str:
-    table, party, kind, variety, start, end, accepted = row
+    """In the order of the members of `RegistrationRow`.
+
+    Without names for the columns: psycopg reads a text of more than 4096 characters anew each time.
+    """
+    table, party, kind, variety, start, end, accepted_at, accepted_position = row
     return (
-        f"SELECT '{table}' AS kind, {_COMMON}, {party}::text AS party, {kind}::text AS party_kind,"  # noqa: S608 - constants only
-        f" {variety}::text AS variety, {start}::timestamptz AS valid_from,"
-        f" {end}::timestamptz AS valid_until, {accepted}, superseded_at AS ended_at,"
-        f" superseded_position AS ended_position, {_PLACE} FROM access_state_v1.{table}"
+        f"SELECT '{table}', {_COMMON}, {party}::text, {kind}::text, {variety}::text,"  # noqa: S608 - constants only
+        f" {start}::timestamptz, {end}::timestamptz, {accepted_at}::timestamptz, superseded_at,"
+        f" recorded_partition, recorded_position, {accepted_position}::bigint, superseded_position"
+        f" FROM access_state_v1.{table}"
     )
 
 
@@ -127,11 +126,12 @@ _IN_FORCE: Final = " AND (%(ended)s::boolean OR superseded_position IS NULL)"
 _SINCE: Final = " AND (superseded_position IS NULL OR superseded_position >= %(since)s)"
 _REGISTRATIONS: Final = (
     " UNION ALL ".join(f"{_select(one)} WHERE subject = %(subject)s{_IN_FORCE}" for one in _TABLES)
-    + " ORDER BY recorded_at, position, id"
+    + " ORDER BY recorded_at, recorded_position, id"
 )
 _FACTS: Final = (
     " UNION ALL ".join(f"{_select(one)} WHERE subject = %(subject)s{_SINCE}" for one in _TABLES)
-    + f" UNION ALL {_select(_TABLES[-1])} WHERE other = %(subject)s{_SINCE} ORDER BY position, id"
+    + f" UNION ALL {_select(_TABLES[-1])} WHERE other = %(subject)s{_SINCE}"
+    " ORDER BY recorded_position, id"
 )
 """What stands, or stood at some offset from `since` on, and halves of merges that name it."""
 _MANDATES: Final = (
@@ -148,7 +148,7 @@ async def registrations_of(
 
     With `ended` also what is over, in the order of declaration.
     """
-    async with connection.cursor(row_factory=class_row(RegistrationRow)) as cursor:
+    async with connection.cursor(row_factory=args_row(RegistrationRow)) as cursor:
         await cursor.execute(_REGISTRATIONS, {"subject": subject, "ended": ended})
         return await cursor.fetchall()
 
@@ -163,7 +163,7 @@ async def mandates_of(
     """
     if subject is None and holder is None:
         raise ValueError("mandates_of needs a subject or a holder")
-    async with connection.cursor(row_factory=class_row(RegistrationRow)) as cursor:
+    async with connection.cursor(row_factory=args_row(RegistrationRow)) as cursor:
         await cursor.execute(_MANDATES, {"subject": subject, "holder": holder})
         return await cursor.fetchall()
 
@@ -189,7 +189,7 @@ async def _facts_of(
     connection: Connection, subject: str, as_of: Cut | None
 ) -> list[RegistrationRow]:
     since = min(as_of.values()) if as_of else None
-    async with connection.cursor(row_factory=class_row(RegistrationRow)) as cursor:
+    async with connection.cursor(row_factory=args_row(RegistrationRow)) as cursor:
         await cursor.execute(_FACTS, {"subject": subject, "since": since})
         return registered.standing(await cursor.fetchall(), as_of)
 

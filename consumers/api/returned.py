@@ -16,7 +16,9 @@ async def returned_of(
     `person` are the subjects of the one whose page it is: a line may come back under another of
     somebody's numbers. Of a page about many, each line's own subject counts.
     """
-    standing = [row for row, content in opened.lines if row.stands and content.units > 0]
+    standing = [
+        row for row, content in opened.lines if row.may_return and row.stands and content.units > 0
+    ]
     if not standing:
         return {}
     key = await deps.vault.root_key("index")

@@ -128,10 +128,21 @@ def _principal(request: Request) -> Principal:
     return principal
 
 
+# What is not a coroutine FastAPI runs in a thread, which costs more than all that these do.
+
+
+async def _deps(request: Request) -> Dependencies:
+    return dependencies_of(request)
+
+
+async def _authenticated(request: Request) -> Principal:
+    return _principal(request)
+
+
 async def _caller(request: Request) -> Caller:
     return await identify(dependencies_of(request).vault, _principal(request))
 
 
-Deps = Annotated[Dependencies, Depends(dependencies_of)]
-Authenticated = Annotated[Principal, Depends(_principal)]
+Deps = Annotated[Dependencies, Depends(_deps)]
+Authenticated = Annotated[Principal, Depends(_authenticated)]
 Identified = Annotated[Caller, Depends(_caller)]

@@ -6,6 +6,7 @@ A line whose subject or day secret is gone is left out and counted as unreadable
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ValidationError
@@ -18,8 +19,8 @@ from schemas.audit import PositionUsed
 from schemas.dispensation import LineContent, Posology, Prescription, Product, Regimen
 from schemas.keyvault import KeyVault, PeriodSecret, SubjectSecret
 from schemas.policy import HistoryField
-from schemas.sealing import SealBroken, b64encode
-from schemas.sealing.facts import record_associated_data, record_keys, unseal
+from schemas.sealing import SealBroken
+from schemas.sealing.facts import FactKeys, record_associated_data, record_keys, unseal_bytes
 
 
 class ProductView(BaseModel):
@@ -114,20 +115,29 @@ async def open_rows(vault: KeyVault, rows: Sequence[HistoryRow]) -> Opened:
         return Opened((), 0)
     subjects = await vault.find_subject_secrets({(r.subject, r.generation) for r in rows})
     periods = await vault.find_periods({r.period for r in rows})
+
+    @cache
+    def keys_of(subject: str, generation: int, period: str, version: int) -> FactKeys | None:
+        """None if a secret is gone; lines of one visit share their keys."""
+        own, day = subjects.get((subject, generation)), periods.get(period)
+        if not isinstance(own, SubjectSecret) or not isinstance(day, PeriodSecret):
+            return None
+        return record_keys(own.secret, day.secret, version)
+
     lines: list[tuple[HistoryRow, LineContent]] = []
     for row in rows:
-        subject, period = subjects.get((row.subject, row.generation)), periods.get(row.period)
-        if not isinstance(subject, SubjectSecret) or not isinstance(period, PeriodSecret):
+        version = row.sealed_version or row.version
+        keys = keys_of(row.subject, row.generation, row.period, version)
+        if keys is None:
             metrics.UNREADABLE_LINES.labels("shredded").inc()
             continue
-        content = _open(row, subject, period)
+        content = _open(row, version, keys)
         if content is not None:
             lines.append((row, content))
     return Opened(tuple(lines), len(rows) - len(lines))
 
 
-def _open(row: HistoryRow, subject: SubjectSecret, period: PeriodSecret) -> LineContent | None:
-    version = row.sealed_version or row.version
+def _open(row: HistoryRow, version: int, keys: FactKeys) -> LineContent | None:
     associated = record_associated_data(
         type_=row.event_type,
         pharmacy=row.pharmacy,
@@ -138,8 +148,7 @@ def _open(row: HistoryRow, subject: SubjectSecret, period: PeriodSecret) -> Line
         period=row.period,
     )
     try:
-        keys = record_keys(subject.secret, period.secret, version)
-        return LineContent.read(unseal(keys, row.ce_id, associated, b64encode(row.sealed)))
+        return LineContent.read(unseal_bytes(keys, row.ce_id, associated, row.sealed))
     except (SealBroken, ValidationError):
         metrics.UNREADABLE_LINES.labels("broken").inc()
         return None
@@ -152,20 +161,19 @@ def show(
     returned: Mapping[LineId, int],
 ) -> tuple[LineView, ...]:
     """The lines with these fields and no others; `returned` is what came back of each."""
-    return tuple(_line(row, content, fields, products, returned) for row, content in lines)
+    more = (name for name, shown_with in _SHOWN_WITH.items() if shown_with in fields)
+    names = (*fields, *more)
+    return tuple(_line(row, content, names, products, returned) for row, content in lines)
 
 
 def _line(
     row: HistoryRow,
     content: LineContent,
-    fields: Collection[HistoryField],
+    names: Collection[str],
     products: Mapping[str, CatalogueEntry],
     returned: Mapping[LineId, int],
 ) -> LineView:
-    shown: dict[str, Any] = {name: getattr(content, name) for name in fields}
-    for name, with_field in _SHOWN_WITH.items():
-        if with_field in fields:
-            shown[name] = getattr(content, name)
+    shown: dict[str, Any] = {name: getattr(content, name) for name in names}
     if "product" in shown:
         shown["product"] = _product(content.product, products)
     if "units" in shown and row.stands:

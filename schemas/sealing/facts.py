@@ -112,15 +112,23 @@ def seal(keys: FactKeys, ce_id: str, associated: bytes, content: bytes) -> str:
 
 
 def unseal(keys: FactKeys, ce_id: str, associated: bytes, sealed: str) -> bytes:
-    """The content as it was sealed.
+    """The content of what `seal` wrote.
+
+    Raises:
+        SealBroken: altered, moved, or sealed under other keys.
+    """
+    return unseal_bytes(keys, ce_id, associated, b64decode(sealed))
+
+
+def unseal_bytes(keys: FactKeys, ce_id: str, associated: bytes, sealed: bytes) -> bytes:
+    """The content as it was sealed, from nonce || ciphertext || tag.
 
     The nonce must be that of `ce_id`, so a seal does not open under the id of another fact.
 
     Raises:
         SealBroken: altered, moved, or sealed under other keys.
     """
-    data = b64decode(sealed)
-    nonce, ciphertext = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
+    nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
     if not hmac.compare_digest(nonce, _nonce(keys, ce_id)):
         raise SealBroken("the sealed content belongs to another fact")
     try:

@@ -22,11 +22,14 @@ ROWS = 60_000
 PERSON, PHARMACY = "subject_delivered_at", "pharmacy_delivered_at"
 RETURNS, IDENTITY = "subject_idx", "pkey"
 INTENDED = {
-    "every version": {PERSON, IDENTITY},
+    "every version": {PERSON, RETURNS, IDENTITY},
     "a pharmacy's own lines": {PHARMACY, IDENTITY},
     "returns of a page": {RETURNS},
 }
-"""Indexes that a question may use; those that are not named use the person's."""
+"""Indexes that a question may use; those that are not named use the person's.
+
+Every page of a person's asks too whether anything of theirs ever came back.
+"""
 
 
 def told(step: str, done: int, total: int) -> None:
@@ -60,6 +63,8 @@ async def _plans_use_indexes(connection: Connection, filled: Filled) -> None:
         nodes = await explain_nodes(connection, statement)
         assert not {"Seq Scan", "Parallel Seq Scan"} & {node["Node Type"] for node in nodes}, name
         used = {node["Index Name"] for node in nodes if "Index Name" in node}
-        intended = INTENDED.get(name, {PERSON})
+        intended = INTENDED.get(name, {PERSON, RETURNS})
         assert used, name
         assert all(any(one in index for one in intended) for index in used), (name, used)
+        asked = [node for node in nodes if str(node.get("Alias")).startswith("r_")]
+        assert all(RETURNS in node["Index Name"] for node in asked), name

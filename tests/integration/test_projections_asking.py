@@ -178,3 +178,28 @@ async def test_returns_that_stand_are_found_by_the_line_that_they_name(
     assert await found([CAT]) == set()
     assert await found([ANN], returns_index(INDEX_KEY, PHARMACY, SUBJECTS[0])) == set()
     assert await found([ANN], as_of={1: 11, 2: 20}) == {"1", "2"}
+
+
+async def test_a_page_tells_whether_anything_of_its_person_ever_came_back(
+    connection: Connection,
+) -> None:
+    await write(
+        connection,
+        [
+            registered(1, ANN, MARCH),
+            registered(2, BOB, MARCH, returns=RETURNED),
+            revoked(2, 2, BOB, of=of(1, BOB)),
+            registered(3, BOB, MARCH),
+        ],
+    )
+
+    async def told(*person: str) -> set[bool]:
+        rows = await queries.history(connection, person, Asked(START, END, limit=99))
+        return {row.may_return for row in rows}
+
+    assert await told(ANN) == {False}
+    # What was revoked since may still count at an earlier cut.
+    assert await told(BOB) == {True}
+    assert await told(ANN, BOB) == {True}
+    whole = Asked(START, END, limit=99)
+    assert all(row.may_return for row in await queries.own_lines(connection, PHARMACY, whole))

@@ -1,6 +1,5 @@
 """As of which positions and in which versions a history is read, and what its answer says of it."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,16 +27,16 @@ async def lines(world: World, **form: Any) -> list[dict[str, Any]]:
 
 
 def supersede(world: World, row: HistoryRow, position: int) -> None:
-    world.store.lines[world.store.lines.index(row)] = replace(row, superseded_position=position)
+    world.store.lines[world.store.lines.index(row)] = row._replace(superseded_position=position)
 
 
 async def corrected(world: World) -> None:
     """A line, its correction, and a revocation of that, as the store gives them."""
     first = await world.add_line()
     supersede(world, first, 1)
-    second = replace(first, version=2, status="corrected", offset=1, sealed_version=1)
-    third = replace(first, version=3, status="revoked", offset=2, sealed_version=1, score=None)
-    world.store.lines += [replace(second, superseded_position=2), third]
+    second = first._replace(version=2, status="corrected", offset=1, sealed_version=1)
+    third = first._replace(version=3, status="revoked", offset=2, sealed_version=1, score=None)
+    world.store.lines += [second._replace(superseded_position=2), third]
 
 
 async def test_versions_show_what_superseded_what(world: World) -> None:
@@ -96,6 +95,15 @@ async def test_returns_are_netted_as_of_the_pages_own_cut(world: World) -> None:
     positions = [_place(partition, 1) for partition in range(PARTITIONS)]
     (then,) = await lines(world, as_of={"positions": positions})
     assert (then["returned"], then["left"]) == (0, 2)
+
+
+async def test_returns_are_not_asked_for_where_nothing_ever_came_back(world: World) -> None:
+    line = await world.add_line(units=2)
+    (shown,) = await lines(world)
+    assert (shown["returned"], world.store.trace.count("returns")) == (0, 1)
+    world.store.lines = [line._replace(may_return=False)]
+    assert await lines(world) == [shown]
+    assert world.store.trace.count("returns") == 1
 
 
 async def test_a_pharmacys_own_lines_are_netted_too(world: World) -> None:
