@@ -7,9 +7,9 @@ pytest_plugins = ["tests.fixtures_infra"]
 
 # How long an example takes says how busy the machine is; what is measured are benchmarks.
 settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-# The same examples in every run: `make test` judges the change, `make explore` looks for more.
+# The same examples in every run, which judges the change; `make explore` looks for more.
 settings.register_profile("settled", settings.get_profile("exploring"), derandomize=True)
-settings.load_profile("exploring")
+settings.load_profile("settled")
 
 
 @pytest.hookimpl(trylast=True)

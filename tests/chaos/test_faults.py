@@ -17,7 +17,7 @@ from tests.support.chaos.ground import Ground
 from tests.support.chaos.outcome import Outcome
 from tests.support.chaos.subjects import Counting, Dispensing
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(800)]
 
 SEED: Final = secrets.randbelow(10**6)
 AT_ONCE: Final = 4

@@ -14,7 +14,7 @@ from consumers.simulation.simulate import plan_year, simulate
 from consumers.stack.stack import Stack
 from infra.settings import load_settings
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 SIZE: Final = SimulationSize(12, 240, 2_400)
 
 
@@ -51,7 +51,7 @@ async def test_a_year_survives_the_death_of_every_part(tmp_path: Path) -> None:
     async with Stack(settings) as stack:
         killer = Killer(stack)
         year = plan_year(9, SIZE, datetime.now(UTC))
-        async with httpx.AsyncClient(base_url=stack.api_url, timeout=30.0) as api:
+        async with httpx.AsyncClient(base_url=stack.api_url, timeout=120) as api:
             simulated = await simulate(stack.settings, api, year, killer)
 
     assert set(killer.killed) == {"quality", "subject", "projections", "api"}

@@ -15,7 +15,7 @@ from tests.support.chaos.ground import Ground
 from tests.support.chaos.outcome import Outcome
 from tests.support.chaos.projecting import FAULTS, OF_DATABASE, run
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(800)]
 
 SEED: Final = secrets.randbelow(10**6)
 AT_ONCE: Final = 7

@@ -24,7 +24,7 @@ from schemas.topics import DISPENSATION_RECORDED
 from tests.support.dump import Forbidden, table_dump, topic_dump
 from tests.support.engine_world import read_to_end
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 SEED: Final = 4
 SIZE: Final = SimulationSize(8, 80, 800)
 OPTIONS: Final = ("--seed", "4", "--pharmacies", "8", "--persons", "80", "--lines", "800")

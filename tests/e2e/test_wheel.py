@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(800)]
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "streams", "projections", "consumers", "infra")
 

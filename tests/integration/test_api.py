@@ -42,7 +42,7 @@ from streams.intake.keys import SigningKey
 from streams.intake.office import publisher_record
 from streams.intake.session import Attributes, open_session, seal_submission
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 ANN, BOB = "85000000138", "70000000114"
 DOCTOR, NIGHT_DOCTOR, PHARMACY = "10000106001", "10000205001", "80000551"
@@ -151,7 +151,7 @@ class Backbone:
         return dguid
 
 
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 180) -> None:
     """Asks again until it holds; the API itself has nothing to wait on for this."""
     async with asyncio.timeout(seconds):
         async for _ in _ticks():
@@ -170,7 +170,7 @@ async def backbone(tmp_path: Path) -> AsyncIterator[Backbone]:
     settings = load_settings(data=tmp_path, api_port=0, dev_issuer=True, log_format="json")
     async with (
         Stack(settings) as stack,
-        httpx.AsyncClient(base_url=stack.api_url, timeout=30) as client,
+        httpx.AsyncClient(base_url=stack.api_url, timeout=120) as client,
     ):
         made = Backbone(stack, client)
         await made.enrol()

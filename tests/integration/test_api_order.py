@@ -26,7 +26,7 @@ from infra.settings import Settings, load_settings
 from schemas.audit import ACCESS_DECIDED, AccessDecided
 from schemas.topics import ACCESS_AUDITED
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 ANN, DOCTOR = "85000000138", "10000106001"
 READERS, TURNS = 6, 8
@@ -87,7 +87,7 @@ class Watched:
 
 @asynccontextmanager
 async def watched(stack: Stack) -> AsyncIterator[Watched]:
-    async with httpx.AsyncClient(base_url=stack.api_url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=120) as client:
 
         async def token(**person: str) -> str:
             answer = await client.post("/dev/token", json=person)

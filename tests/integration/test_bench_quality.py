@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 SHORT = Size(count=150, rates=((20, 1.0), (1_000, 0.2)), warm_ups=0)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_every_contender_answers_the_same_bytes_and_all_of_it_is_restored(
     tmp_path: Path,
 ) -> None:

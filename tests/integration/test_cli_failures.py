@@ -58,7 +58,7 @@ def fails(environment: dict[str, str], *command: str) -> str:
         check=False,
         cwd=ROOT,
         env=environment,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == UNAVAILABLE, done.stderr
     assert PASSWORD not in done.stdout + done.stderr

@@ -23,7 +23,7 @@ from schemas.topics import FOREVER, Topic
 pytestmark = pytest.mark.integration
 
 NAME = "test.kept"
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 120.0
 OWNER = """
 import sys, time
 from pathlib import Path

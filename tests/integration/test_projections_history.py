@@ -596,7 +596,7 @@ async def test_health_tells_position_and_end_of_every_partition(world: World) ->
         await world.publish([await world.facts.registered("a")])
         await world.caught_up()
         # The commit is seen by others a moment before the runner that made it says so.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while _position(runner) == 0:  # noqa: ASYNC110 - the runner tells nobody else
                 await asyncio.sleep(0.01)
         shown = runner.health.snapshot()["history"]

@@ -228,7 +228,7 @@ async def a_keeper_shows_it(office: Office) -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(run_keeper(settings, stop))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while not await is_ready(client):  # noqa: ASYNC110 - asked over HTTP, as operators do
                 await asyncio.sleep(0.05)
         shown = (await client.get("/metrics")).text

@@ -241,7 +241,7 @@ _CUT = (
 
 async def _shredded(vault: PostgresVault, subject: str) -> None:
     wanted, found = (subject, 1), None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while found != Shredded("subject"):
             found = (await vault.find_subject_secrets([wanted]))[wanted]
             await asyncio.sleep(0.01)

@@ -38,7 +38,7 @@ from streams.intake.office import publisher_record
 from streams.intake.session import Session, open_session
 
 PHARMACIES: Final = 6
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 180.0
 _LONG_AGO: Final = timedelta(days=400)
 
 
