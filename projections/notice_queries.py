@@ -1,5 +1,6 @@
 """Recalls, the lines that each concerns, and who acknowledged: one statement each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -89,23 +90,54 @@ LEFT JOIN recall_v1.acknowledgement AS a
     ON a.recall = %(recall)s AND a.pharmacy = c.pharmacy AND a.superseded_position IS NULL
 ORDER BY c.pharmacy
 """  # noqa: S608 - constants only
+_CONCERNING: Final = """
+SELECT w.recall
+FROM unnest(%(recalls)s::text[], %(products)s::text[], %(batches)s::text[],
+        %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    AS w (recall, product, batch, starts, ends)
+WHERE EXISTS (
+    SELECT FROM product_recall_v1.line AS l
+    WHERE l.superseded_position IS NULL AND l.product_index = w.product
+        AND l.pharmacy = %(pharmacy)s
+        AND (w.batch IS NULL OR l.batch_index = w.batch OR l.batch_index IS NULL)
+        AND (w.starts IS NULL OR l.delivered_at >= w.starts)
+        AND (w.ends IS NULL OR l.delivered_at < w.ends)
+)
+"""
 
 
 async def notices(
     connection: Connection,
     *,
-    limit: int,
+    limit: int | None,
     recall: str | None = None,
     authority: str | None = None,
     open_only: bool = False,
 ) -> list[Notice]:
-    """Recalls, the newest first."""
+    """Recalls, the newest first; all of them without a limit."""
     async with connection.cursor(row_factory=class_row(Notice)) as cursor:
         await cursor.execute(
             _NOTICES,
             {"recall": recall, "authority": authority, "open_only": open_only, "limit": limit},
         )
         return await cursor.fetchall()
+
+
+async def concerning(
+    connection: Connection, concerns: Mapping[str, Concern], *, pharmacy: str
+) -> set[str]:
+    """Those of these recalls for which a pharmacy has a line; one statement for all."""
+    listed = list(concerns.values())
+    values = {
+        "recalls": list(concerns),
+        "products": [one.product_index for one in listed],
+        "batches": [one.batch_index for one in listed],
+        "starts": [one.start for one in listed],
+        "ends": [one.end for one in listed],
+        "pharmacy": pharmacy,
+    }
+    cursor = await connection.execute(_CONCERNING, values)
+    return {recall async for (recall,) in cursor}
 
 
 async def lines(

@@ -160,12 +160,18 @@ class Store(Protocol):
     async def recalls(
         self,
         *,
-        limit: int,
+        limit: int | None,
         recall: str | None = None,
         authority: str | None = None,
         open_only: bool = False,
     ) -> Sequence[Notice]:
-        """Recalls, the newest first."""
+        """Recalls, the newest first; all of them without a limit."""
+        ...
+
+    async def recalls_concerning(
+        self, concerns: Mapping[str, Concern], *, pharmacy: str
+    ) -> set[str]:
+        """Those of these recalls for which the pharmacy has a line."""
         ...
 
     async def recall_lines(

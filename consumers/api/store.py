@@ -103,16 +103,23 @@ class PostgresStore:
     async def recalls(
         self,
         *,
-        limit: int,
+        limit: int | None,
         recall: str | None = None,
         authority: str | None = None,
         open_only: bool = False,
     ) -> list[notice_queries.Notice]:
-        """Recalls, the newest first."""
+        """Recalls, the newest first; all of them without a limit."""
         async with asking(self._pools.lists) as connection:
             return await notice_queries.notices(
                 connection, limit=limit, recall=recall, authority=authority, open_only=open_only
             )
+
+    async def recalls_concerning(
+        self, concerns: Mapping[str, notice_queries.Concern], *, pharmacy: str
+    ) -> set[str]:
+        """Those of these recalls for which the pharmacy has a line."""
+        async with asking(self._pools.lists) as connection:
+            return await notice_queries.concerning(connection, concerns, pharmacy=pharmacy)
 
     async def recall_lines(
         self, concern: notice_queries.Concern, *, pharmacy: str, limit: int, after: str

@@ -1,8 +1,11 @@
 """Access state, access log and quality on the real broker and database, and their reads."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from typing import Any
 
+import psycopg
 import pytest
 
 from infra.postgres import connect
@@ -409,7 +412,9 @@ async def test_consumption_counts_what_stands_and_forgets_whoever_is_erased(worl
     assert await counted() == []
 
 
-async def test_a_recall_tells_pharmacies_lines_and_who_acknowledged(world: World) -> None:
+async def test_a_recall_tells_pharmacies_lines_and_who_acknowledged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     facts = world.facts
     known = [await facts.registered("a", batch="lot a"), await facts.registered("b", batch="lot b")]
     await world.publish([*known, await facts.registered("c")])
@@ -440,6 +445,28 @@ async def test_a_recall_tells_pharmacies_lines_and_who_acknowledged(world: World
     ]
     none = Concern(product, start=END)
     assert await notice_queries.pharmacies(database, none, recall="recall-0001") == []
+    concerns = {"r-1": concern, "r-2": everything, "r-3": none, "r-4": Concern("another")}
+    concerns["r-5"] = Concern(product, batch_index(key, "0000000", "LOTZ"), end=END)
+    with counted_statements(monkeypatch) as statements:
+        found = await notice_queries.concerning(database, concerns, pharmacy=PHARMACY)
+        assert await notice_queries.concerning(database, concerns, pharmacy="27457532") == set()
+    assert found == {"r-1", "r-2", "r-5"}, "r-5 by the line whose batch was not told"
+    assert len(statements) == 2, "one for each pharmacy, however many recalls"
+
+
+@contextmanager
+def counted_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """Every statement that is sent meanwhile."""
+    sent: list[object] = []
+    plain = psycopg.AsyncCursor.execute
+
+    async def execute(self: Any, query: Any, *given: Any, **named: Any) -> Any:
+        sent.append(query)
+        return await plain(self, query, *given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg.AsyncCursor, "execute", execute)
+        yield sent
 
 
 async def _recalls(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from consumers.api import recalls
+from consumers.api import handed_recalls, recalls
 from consumers.api.answers import NOT_FOUND, as_json
 from consumers.api.callers import require
 from consumers.api.forms import EmptyForm, OpenRecallForm, RecallForm, RecallLinesForm
@@ -47,21 +47,21 @@ async def close(deps: Deps, principal: Authenticated, form: RecallForm) -> Respo
 
 
 @router.post("/pharmacy/recalls", response_model=recalls.RecallsAnswer)
-async def pharmacy_recalls(deps: Deps, principal: Authenticated, _form: EmptyForm) -> Response:
+async def pharmacy_recalls(deps: Deps, caller: Identified, _form: EmptyForm) -> Response:
     """The open recalls for which the pharmacy has lines."""
-    require(principal, "pharmacy")
-    return as_json(await recalls.of_pharmacy(deps, principal))
+    require(caller.principal, "pharmacy")
+    return as_json(await handed_recalls.search(deps, caller))
 
 
-@router.post("/pharmacy/recalls/lines", response_model=recalls.RecallLinesAnswer)
+@router.post("/pharmacy/recalls/lines", response_model=handed_recalls.RecallLinesAnswer)
 async def recall_lines(deps: Deps, caller: Identified, form: RecallLinesForm) -> Response:
     """The pharmacy's own lines that a recall concerns."""
     require(caller.principal, "pharmacy")
-    return as_json(await recalls.own_lines(deps, caller, form))
+    return as_json(await handed_recalls.lines(deps, caller, form))
 
 
 @router.post("/pharmacy/recalls/acknowledge", response_model=recalls.RecallView)
-async def acknowledge(deps: Deps, principal: Authenticated, form: RecallForm) -> Response:
+async def acknowledge(deps: Deps, caller: Identified, form: RecallForm) -> Response:
     """Says that the pharmacy has seen its lines."""
-    require(principal, "pharmacy")
-    return as_json(await recalls.acknowledge(deps, principal, form))
+    require(caller.principal, "pharmacy")
+    return as_json(await handed_recalls.acknowledge(deps, caller, form))

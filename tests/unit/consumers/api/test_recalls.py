@@ -1,12 +1,15 @@
 """Recalls: an authority opens one, each pharmacy sees its own lines, the authority sees counts."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from schemas.policy import baseline
 from tests.unit.consumers.api.world import ANN, CNK, OTHER_PHARMACY, PHARMACY, World
 
 OPEN = "/v1/authorities/recalls/open"
+SEARCH = "/v1/authorities/recalls/search"
 PROGRESS = "/v1/authorities/recalls/progress"
 MINE = "/v1/pharmacy/recalls"
 LINES = "/v1/pharmacy/recalls/lines"
@@ -128,17 +131,104 @@ async def test_a_pharmacy_that_has_no_line_of_it_learns_nothing_bad(world: World
     for path in (LINES, ACKNOWLEDGE):
         assert (await ask(world, path, stranger, recall=recall))[0] == 404
         assert (await ask(world, path, stranger, recall="no-such-recall"))[0] == 404
+    told = [(one.decision, one.rows, one.subject) for one in world.log.audited()]
+    assert told == [("permit", 0, None)] * 5
 
 
 @pytest.mark.parametrize("authority", ["0206653946", "0123456749"])
-async def test_an_authority_without_the_mandate_is_refused_bad(
+async def test_an_authority_without_the_mandate_is_refused_and_that_is_recorded_bad(
     world: World, authority: str
 ) -> None:
     recall = await opened(world)
     token = world.authority(authority)
-    for path, form in ((OPEN, FORM), (PROGRESS, {"recall": recall}), (CLOSE, {"recall": recall})):
+    forms = {OPEN: FORM, SEARCH: {}, PROGRESS: {"recall": recall}, CLOSE: {"recall": recall}}
+    for path, form in forms.items():
         status, body = await ask(world, path, token, **form)
         assert (status, body["code"]) == (403, "access-refused")
+    told = [(one.role, one.purpose, one.rows) for one in world.log.operations()]
+    assert told == [("authority", "recall_refused", 0)] * len(forms)
+    world.log.down.add("dpp.access.audited")
+    for path, form in forms.items():
+        status, body = await ask(world, path, token, **form)
+        assert (status, body["code"]) == (503, "audit-unavailable")
+
+
+async def test_what_an_authority_reads_is_recorded_before_it_is_answered(world: World) -> None:
+    recall = await opened(world)
+    _, listed = await ask(world, SEARCH, world.authority())
+    assert [one["recall"] for one in listed["recalls"]] == [recall]
+    await counts(world, recall)
+    status, _ = await ask(world, PROGRESS, world.authority(), recall="no-such-recall")
+    assert status == 404
+    told = [(one.role, one.purpose, one.rows) for one in world.log.operations()]
+    assert told == [("authority", "recall", rows) for rows in (1, 1, 0)]
+    assert {one.projection for one in world.log.operations()[0].positions} == {
+        "product_recall",
+        "recall",
+    }
+    world.log.down.add("dpp.access.audited")
+    for path, form in ((SEARCH, {}), (PROGRESS, {"recall": recall})):
+        status, body = await ask(world, path, world.authority(), **form)
+        assert (status, body["code"]) == (503, "audit-unavailable")
+
+
+async def test_what_a_pharmacy_reads_is_decided_and_recorded_before_it_is_answered(
+    world: World,
+) -> None:
+    await opened(world)
+    await ask(world, MINE, world.pharmacy())
+    (event,) = world.log.audited()
+    assert (event.decision, event.basis, event.rows) == ("permit", "own_registrations", 1)
+    assert (event.purpose, event.subject, event.policy_version) == ("own_lines", None, "access/3")
+    world.log.down.add("dpp.access.audited")
+    status, body = await ask(world, MINE, world.pharmacy())
+    assert (status, body["code"]) == (503, "audit-unavailable")
+
+
+async def test_a_pharmacy_that_policy_lets_read_nothing_is_refused_and_recorded_bad(
+    world: World,
+) -> None:
+    recall = await opened(world)
+    known = baseline("access")
+    kept = {name: rule for name, rule in known.access.readers.items() if name != "pharmacy"}
+    data = known.access.model_copy(update={"readers": kept})
+    world.tables.versions["access"] = known.model_copy(update={"data": data})
+    forms = {MINE: {}, LINES: {"recall": recall}, ACKNOWLEDGE: {"recall": recall}}
+    for path, form in forms.items():
+        status, body = await ask(world, path, world.pharmacy(), **form)
+        assert (status, body["code"]) == (403, "access-refused")
+    told = [(one.decision, one.reason, one.rows) for one in world.log.audited()]
+    assert told == [("deny", "role_not_allowed", 0)] * len(forms)
+
+
+async def test_a_pharmacys_recalls_take_as_many_statements_however_many_are_open(
+    world: World,
+) -> None:
+    first = await opened(world)
+    world.trace.clear()
+    await ask(world, MINE, world.pharmacy())
+    of_one = sorted(step for step in world.trace if step.startswith("recall"))
+    more = [(await ask(world, OPEN, world.authority(), **FORM))[1]["recall"] for _ in range(150)]
+    world.trace.clear()
+    _, mine = await ask(world, MINE, world.pharmacy())
+    assert sorted(one["recall"] for one in mine["recalls"]) == sorted([first, *more])
+    assert sorted(step for step in world.trace if step.startswith("recall")) == of_one
+    assert of_one == ["recalls", "recalls_concerning"]
+
+
+async def test_every_answer_says_on_what_it_rests(world: World) -> None:
+    recall = await opened(world)
+    asked = {
+        SEARCH: (world.authority(), {}),
+        PROGRESS: (world.authority(), {"recall": recall}),
+        MINE: (world.pharmacy(), {}),
+        LINES: (world.pharmacy(), {"recall": recall}),
+    }
+    for path, (token, form) in asked.items():
+        _, body = await ask(world, path, token, **form)
+        assert body["policy_version"] == "access/3"
+        assert {one["projection"] for one in body["positions"]} == {"product_recall", "recall"}
+        assert datetime.fromisoformat(body["as_of"]) == world.now
 
 
 @pytest.mark.parametrize("role", ["patient", "caregiver", "pharmacist"])

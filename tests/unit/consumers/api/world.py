@@ -302,11 +302,12 @@ class FakeStore:
     async def recalls(
         self,
         *,
-        limit: int,
+        limit: int | None,
         recall: str | None = None,
         authority: str | None = None,
         open_only: bool = False,
     ) -> list[Notice]:
+        self.trace.append("recalls")
         return [
             one
             for one in self.notices.values()
@@ -314,6 +315,12 @@ class FakeStore:
             and authority in (None, one.authority)
             and not (open_only and one.closed_at)
         ][:limit]
+
+    async def recalls_concerning(
+        self, concerns: Mapping[str, Concern], *, pharmacy: str
+    ) -> set[str]:
+        self.trace.append("recalls_concerning")
+        return {name for name, one in concerns.items() if self._concerned(one, pharmacy)}
 
     def _concerned(self, concern: Concern, pharmacy: str | None) -> list[tuple[str, ConcernedLine]]:
         return [

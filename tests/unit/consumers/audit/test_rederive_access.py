@@ -17,7 +17,16 @@ from schemas.audit import Window as Period
 from schemas.envelope import Envelope
 from schemas.policy import PolicyName, PolicyVersion, baseline
 from schemas.topics import ACCESS_AUDITED, SUBJECT_REGISTERED
-from tests.unit.consumers.api.world import ANN, BOB, NOW, OTHER_PHARMACY, PARTITIONS, World
+from tests.unit.consumers.api.world import (
+    ANN,
+    BOB,
+    CNK,
+    NOW,
+    OTHER_PHARMACY,
+    PARTITIONS,
+    PHARMACY,
+    World,
+)
 
 REGISTERED, AUDITED = SUBJECT_REGISTERED.name, ACCESS_AUDITED.name
 EVERYTHING = Window(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -457,3 +466,21 @@ async def test_an_emergency_without_the_consent_that_it_names_is_named_bad(world
     made = await emergencies(world)
     made.spoil("consent-given")
     assert [offset for offset, _, _ in named(await made.audit())] == [0, 1]
+
+
+async def test_what_a_pharmacy_read_of_recalls_is_derived_as_its_own_lines_are(
+    world: World,
+) -> None:
+    made = Lived(world)
+    await world.carry("00000000-0000-4000-9000-000000000001", PHARMACY, CNK)
+    form = {"cnk": CNK, "reference": "R-1", "reason": "particles"}
+    opened = await world.ask("/v1/authorities/recalls/open", world.authority(), form)
+    world.project_recalls()
+    recall = {"recall": opened.json()["recall"]}
+    await world.ask("/v1/pharmacy/recalls", world.pharmacy())
+    await world.ask("/v1/pharmacy/recalls/lines", world.pharmacy(), recall)
+    for topic, _, headers, value in world.log.appended:
+        if topic == AUDITED:
+            made.log.put(AUDITED, 0, headers, value)
+    report = await made.audit()
+    assert (report.rederived, named(report)) == (3, [])
