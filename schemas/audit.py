@@ -22,6 +22,7 @@ EMERGENCY_DECIDED: Final = "be.dpp.access.emergency-decided.v1"
 AUDIT_READ: Final = "be.dpp.access.audit-read.v1"
 REGISTRATIONS_READ: Final = "be.dpp.access.registrations-read.v1"
 LOG_READ: Final = "be.dpp.access.log-read.v1"
+LOG_AUDITED: Final = "be.dpp.access.log-audited.v1"
 
 DenyReason = Literal[
     "no_consent",
@@ -240,3 +241,20 @@ class LogRead(Model):
     """How many leaves, from the first on."""
     sealed_reader: Base64Url
     """A `ReaderIdentity`."""
+
+
+class LogAudited(Model):
+    """An auditor reads the transparency log's own files, or Kafka beside it; it names no subject.
+
+    One record holds for what is read within a day of it, from a leaf on.
+    """
+
+    reader: Pseudonym
+    """Keyed pseudonym of who answers for the audit, like that of a party."""
+    role: Literal["auditor"] = "auditor"
+    purpose: ShortText
+    """The command: `verify`, `follow`, `compare` or `prove`."""
+    read_at: Instant
+    first_leaf: Annotated[int, Field(ge=0)]
+    kafka: bool
+    """Whether the records of the logged topics are read too."""

@@ -33,6 +33,7 @@ _BY_TOPIC: Final[dict[str, dict[str, type[Model]]]] = {
         audit.OPERATIONS_READ: audit.OperationsRead,
         audit.AUDIT_READ: audit.AuditRead,
         audit.LOG_READ: audit.LogRead,
+        audit.LOG_AUDITED: audit.LogAudited,
         audit.REGISTRATIONS_READ: audit.RegistrationsRead,
     },
 }

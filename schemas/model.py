@@ -6,13 +6,14 @@ serialised a second time to stand for bytes that already exist.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 ShortText = Annotated[str, Field(min_length=1, max_length=128)]
-Pseudonym = Annotated[str, Field(pattern=r"^[a-z2-7]{26}$")]
+PSEUDONYM_PATTERN: Final = r"^[a-z2-7]{26}$"
+Pseudonym = Annotated[str, Field(pattern=PSEUDONYM_PATTERN)]
 """A subject or a party: 128 bits of a keyed hash in lower-case base32."""
 Base64Url = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")]
 """Bytes in JSON: base64url without padding."""

@@ -78,6 +78,11 @@ class Following:
         self._size = self._memory.recount.size
         self._note = b""
 
+    @property
+    def verified(self) -> int:
+        """How many leaves were recomputed for good: those of full bundles."""
+        return self._memory.recount.size
+
     def look(self) -> Look:
         """One look at the log; total over everything that a log may answer."""
         note = b""

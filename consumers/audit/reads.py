@@ -13,7 +13,14 @@ from consumers.audit.report import Report
 from infra.kafka import producer
 from infra.settings import Settings
 from schemas import audit
-from schemas.audit import AUDIT_READ, REGISTRATIONS_READ, AuditRead, RegistrationsRead
+from schemas.audit import (
+    AUDIT_READ,
+    LOG_AUDITED,
+    REGISTRATIONS_READ,
+    AuditRead,
+    LogAudited,
+    RegistrationsRead,
+)
 from schemas.envelope import Envelope
 from schemas.keyvault import KeyReader
 from schemas.sealing.pseudonym import party_pseudonym
@@ -60,10 +67,9 @@ async def record_registrations(
     Raises:
         InfrastructureError, VaultUnavailable: it could not be written; nothing may be told.
     """
-    pseudonym_key = await ReadingVault(reader).root_key("pseudonym")
     event = RegistrationsRead(
         subject=asked.subject,
-        reader=party_pseudonym(pseudonym_key, "organisation", auditor),
+        reader=await reader_pseudonym(reader, auditor),
         read_at=now,
         stood_at=asked.at,
         position=asked.position,
@@ -71,6 +77,43 @@ async def record_registrations(
     )
     envelope = Envelope(id=str(uuid.uuid4()), source="/audit", type=REGISTRATIONS_READ, time=now)
     await append(ACCESS_AUDITED.name, event.subject.encode(), envelope.headers(), event.write())
+
+
+@dataclass(frozen=True, slots=True)
+class LogReading:
+    """What an auditor is about to read of the log: by which command, and from which leaf on."""
+
+    purpose: str
+    first_leaf: int
+    kafka: bool
+
+
+async def record_log(append: Append, reader: str, asked: LogReading, now: datetime) -> None:
+    """Writes the event of a reading of the log's own files or of Kafka; `reader`: a pseudonym.
+
+    Raises:
+        InfrastructureError: it could not be written; nothing may be read.
+    """
+    event = LogAudited(
+        reader=reader,
+        purpose=asked.purpose,
+        read_at=now,
+        first_leaf=asked.first_leaf,
+        kafka=asked.kafka,
+    )
+    envelope = Envelope(id=str(uuid.uuid4()), source="/audit", type=LOG_AUDITED, time=now)
+    await append(ACCESS_AUDITED.name, event.reader.encode(), envelope.headers(), event.write())
+
+
+async def reader_pseudonym(reader: KeyReader, auditor: str) -> str:
+    """The keyed pseudonym of who answers for an audit.
+
+    Raises:
+        KeysMissing, VaultUnavailable: the backbone's vault is not at hand.
+    """
+    return party_pseudonym(
+        await ReadingVault(reader).root_key("pseudonym"), "organisation", auditor
+    )
 
 
 async def record(
@@ -81,9 +124,8 @@ async def record(
     Raises:
         InfrastructureError, VaultUnavailable: it could not be written; nothing may be told.
     """
-    pseudonym_key = await ReadingVault(reader).root_key("pseudonym")
     event = AuditRead(
-        reader=party_pseudonym(pseudonym_key, "organisation", auditor),
+        reader=await reader_pseudonym(reader, auditor),
         stage=report.stage,
         read_at=now,
         window=audit.Window(start=report.window.start, end=report.window.end),

@@ -14,17 +14,18 @@ from consumers.audit.against_kafka import Compared, Comparison
 from consumers.audit.against_kafka import compare as compare_log
 from consumers.audit.follow import Demands, Following, Look
 from consumers.audit.kept import Kept, MemoryDamaged
-from consumers.audit.remote import opened
 from consumers.cli.audit_log import Needed, Place, Vkey, Witnesses, verifier_of
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
 from consumers.cli.progress import shown
+from consumers.cli.recorded import Auditor, Recorder, opened_recorded
 from consumers.cli.run import until_stopped
 from infra.errors import InfrastructureError
 from infra.observability import logs
 from infra.observability.ops import serve_ops
 from infra.settings import Settings, load_settings
 from infra.waiting import pause
+from schemas.keyvault import VaultUnavailable
 from streams.notary.directory import Read
 from streams.notary.leaf import LeafInvalid
 from streams.notary.notes import NoteInvalid, Verifier
@@ -37,10 +38,13 @@ _log = structlog.get_logger("audit")
 def compare(
     place: Place,
     key: Vkey,
+    auditor: Auditor = None,
     plain: Annotated[bool, typer.Option("--plain", help="No colours, no bars.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compares a log with Kafka, both ways, from where each partition begins there.
+
+    Who does is recorded on dpp.access.audited before anything is read.
 
     Exit code 0: every record is a leaf and every leaf a record, in the same bytes; 1: they
     disagree; 2: a key has another form; 3: log or broker cannot be read.
@@ -49,7 +53,8 @@ def compare(
     screen = console(plain=plain)
     with one_sentence(), ExitStack() as stack, shown(screen, silent=as_json) as told:
         settings = load_settings()
-        read = opened(place, settings, stack)
+        recorder = Recorder(settings, "compare", auditor, place, kafka=True)
+        read = opened_recorded(place, settings, stack, recorder)
         try:
             found = asyncio.run(compare_log(settings, read, known, Compared(), told))
         except (NoteInvalid, BundleInvalid, LeafInvalid) as error:
@@ -82,8 +87,13 @@ def follow(  # noqa: PLR0917 - typer passes options by name
     with_kafka: Annotated[
         bool, typer.Option("--compare", help="Compare new leaves with Kafka too.")
     ] = False,
+    auditor: Auditor = None,
 ) -> None:
     """Watches a log until it is told to stop; keeps its checkpoints, and ends on the first fault.
+
+    With --compare, and for a folder where a broker is named (DPP_KAFKA_BOOTSTRAP), who does is
+    recorded on dpp.access.audited, at the beginning and once a day; what cannot be recorded is not
+    looked at.
 
     Health and metrics are at DPP_METRICS_PORT. Exit code 0: told to stop; 1: the log forked, was
     put back, altered, or disagrees with Kafka; 2: an option has another form; 3: it cannot begin.
@@ -94,13 +104,16 @@ def follow(  # noqa: PLR0917 - typer passes options by name
     with one_sentence(), ExitStack() as stack:
         settings = load_settings()
         logs.configure(settings.log_format, part="auditor")
-        read = opened(place, settings, stack)
+        recorder = Recorder(settings, "follow", auditor, place, kafka=with_kafka)
         try:
+            memory = Kept(keep).load()
+            read = opened_recorded(place, settings, stack, recorder, memory.recount.size)
             following = Following(read, demands, Kept(keep))
         except MemoryDamaged as error:
             fail(str(error), Exit.UNEXPECTED)
             raise
-        watch = _Watch(following, every, _comparing(settings, read, demands.log, with_kafka))
+        comparing = _comparing(settings, read, demands.log, with_kafka)
+        watch = _Watch(following, every, comparing, recorder)
         asyncio.run(until_stopped(watch.run, settings))
     if watch.alarm is not None:
         fail(watch.alarm, Exit.UNEXPECTED)
@@ -129,10 +142,13 @@ def _comparing(settings: Settings, read: Read, log: Verifier, wanted: bool) -> C
 class _Watch:
     """Looks again and again, with health and metrics beside it."""
 
-    def __init__(self, following: Following, every: float, comparing: Comparing) -> None:
+    def __init__(
+        self, following: Following, every: float, comparing: Comparing, recorder: Recorder
+    ) -> None:
         self._following = following
         self._every = every
         self._comparing = comparing
+        self._recorder = recorder
         self._last: Look | None = None
         self.alarm: str | None = None
 
@@ -149,6 +165,12 @@ class _Watch:
             await serving
 
     async def _in_order(self) -> bool:
+        try:
+            await self._recorder.ensure(self._following.verified)
+        except (InfrastructureError, VaultUnavailable) as error:
+            _log.warning("not recorded, so not looked at", why=str(error))
+            self._last = None
+            return True
         look = await asyncio.to_thread(self._following.look)
         self._last = look
         if look.fault is not None:

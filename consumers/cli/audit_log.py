@@ -14,6 +14,7 @@ from consumers.audit.verify import verify as verify_log
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json
 from consumers.cli.progress import shown
+from consumers.cli.recorded import Auditor, Recorder, opened_recorded
 from consumers.stack.office import log_signers
 from infra.settings import load_settings
 from streams.notary import leaf, notes, proofs
@@ -64,10 +65,13 @@ def verify(  # noqa: PLR0917 - typer passes options by name
     ] = None,
     witness: Witnesses = None,
     quorum: Needed = 0,
+    auditor: Auditor = None,
     plain: Annotated[bool, typer.Option("--plain", help="No colours, no bars.")] = False,
     as_json: Json = False,
 ) -> None:
     """Recomputes a log from its bytes; with --keep, against every checkpoint seen before.
+
+    Who reads a folder where a broker is named (DPP_KAFKA_BOOTSTRAP) is recorded there first.
 
     Exit code 0: it holds; 1: it does not, and the first bad leaf is named; 2: a key or option has
     another form; 3: the log cannot be read.
@@ -77,7 +81,9 @@ def verify(  # noqa: PLR0917 - typer passes options by name
     kept = None if keep is None else Kept(keep)
     memory = remembered(kept)
     with one_sentence(), ExitStack() as stack, shown(screen, silent=as_json) as told:
-        read = opened(place, load_settings(), stack)
+        settings = load_settings()
+        recorder = Recorder(settings, "verify", auditor, place)
+        read = opened_recorded(place, settings, stack, recorder, memory.recount.size)
         found = verify_log(read, known, memory, witnesses=others, needed=quorum, progress=told)
         if kept is not None and found.holds:
             kept.save(memory)
@@ -98,15 +104,21 @@ def prove(  # noqa: PLR0917 - typer passes options by name
     output: Annotated[Path, typer.Option(help="New file of the proof; the leaf goes beside it.")],
     ce_id: Annotated[str | None, typer.Option("--id", help="The event's id.")] = None,
     at: Annotated[str | None, typer.Option(help="Its place, as TOPIC/PARTITION/OFFSET.")] = None,
+    auditor: Auditor = None,
     as_json: Json = False,
 ) -> None:
-    """Makes the proof that a fact, receipt, registration or access decision is in the log."""
+    """Makes the proof that a fact, receipt, registration or access decision is in the log.
+
+    Who reads a folder where a broker is named (DPP_KAFKA_BOOTSTRAP) is recorded there first.
+    """
     known = verifier_of(key)
     if (ce_id is None) == (at is None):
         fail("Name the record by --id or by --at.", Exit.USAGE)
     matches = proving.by_id(ce_id) if ce_id is not None else _placed(at or "")
     with one_sentence(), ExitStack() as stack:
-        read = opened(place, load_settings(), stack)
+        settings = load_settings()
+        recorder = Recorder(settings, "prove", auditor, place)
+        read = opened_recorded(place, settings, stack, recorder)
         try:
             found = proving.prove(read, known, matches)
         except (NoteInvalid, BundleInvalid, LeafInvalid, ProofInvalid) as error:

@@ -19,6 +19,7 @@ from consumers.cli import (
     policy,
     projections,
     quality,
+    recorded,
     rederive,
     registrations,
     run,
@@ -52,6 +53,7 @@ audit_log.app.command("rotate-key")(log_key.rotate_key)
 audit_log.app.command("retire-key")(log_key.retire_key)
 app.add_typer(witness.app, name="witness")
 audit_log.audit_app.command("rederive")(rederive.rederive)
+audit_log.audit_app.command("reader")(recorded.reader)
 audit_log.audit_app.command("compare")(audit_follow.compare)
 audit_log.audit_app.command("follow")(audit_follow.follow)
 audit_log.audit_app.command("replay")(audit_replay.replay)

@@ -12,6 +12,7 @@ from schemas.audit import (
     ACCESS_DECIDED,
     AUDIT_READ,
     EMERGENCY_DECIDED,
+    LOG_AUDITED,
     LOG_READ,
     OPERATIONS_READ,
     PHARMACY_REVEALED,
@@ -20,6 +21,7 @@ from schemas.audit import (
     AuditRead,
     Decided,
     EmergencyDecided,
+    LogAudited,
     LogRead,
     OperationsRead,
     PharmacyRevealed,
@@ -36,6 +38,7 @@ Event = (
     AccessDecided
     | AuditRead
     | EmergencyDecided
+    | LogAudited
     | LogRead
     | OperationsRead
     | PharmacyRevealed
@@ -45,6 +48,7 @@ EVENTS: Final[dict[str, type[Event]]] = {
     ACCESS_DECIDED: AccessDecided,
     AUDIT_READ: AuditRead,
     EMERGENCY_DECIDED: EmergencyDecided,
+    LOG_AUDITED: LogAudited,
     LOG_READ: LogRead,
     REGISTRATIONS_READ: RegistrationsRead,
     OPERATIONS_READ: OperationsRead,
@@ -63,7 +67,7 @@ def fold(event: Event, recorded: Recorded) -> tuple[Change, ...]:
         case PharmacyRevealed(access=access):
             own = {"event_type": PHARMACY_REVEALED, "purpose": REVEALED}
             return (Upsert("decision", _decision(access, recorded) | own),)
-        case AuditRead() | LogRead() | OperationsRead() | RegistrationsRead():
+        case AuditRead() | LogAudited() | LogRead() | OperationsRead() | RegistrationsRead():
             return ()
         case _:
             assert_never(event)

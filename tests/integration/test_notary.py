@@ -35,6 +35,8 @@ from infra.observability.ops import serve_app
 from infra.settings import Settings, load_settings
 from infra.topics import apply
 from projections.broadcast import BroadcastTables
+from schemas.audit import LogAudited
+from schemas.topics import ACCESS_AUDITED
 from streams.notary import leaf, notes, proofs, sequencer, tiles, tree, witnessing
 from streams.notary.cosigning import witnesses_from
 from streams.notary.directory import LogDirectory, LogFileMissing
@@ -461,7 +463,7 @@ class Rotated:
     async def command(self, *arguments: str) -> dict[str, Any]:
         environment = self.settings.environment()
         done = await asyncio.to_thread(
-            CliRunner().invoke, app, ["log", *arguments, "--json"], env=environment
+            CliRunner().invoke, app, [*arguments, "--json"], env=environment
         )
         assert done.exit_code == 0, done.output
         # Before it, lines about the records of these tests, which are no facts of any publisher.
@@ -526,10 +528,10 @@ async def test_another_key_takes_over_under_traffic_and_the_former_one_counts_no
         await log.look()
         before = await asyncio.to_thread(prove, log.read, former, lambda _: True)
 
-        begun = await log.command("rotate-key")
+        begun = await log.command("log", "rotate-key")
         new = notes.parse_verifier(begun["successor"])
         assert (begun["ruling"], len(begun["stated"])) == (str(former), 2)
-        again = await log.command("rotate-key")
+        again = await log.command("log", "rotate-key")
         assert (again["successor"], again["stated"]) == (str(new), [])
         # A witness, and readers, that know just one of the keys go on.
         await log.until(former, new, witness)
@@ -537,14 +539,14 @@ async def test_another_key_takes_over_under_traffic_and_the_former_one_counts_no
         assert verify(log.read, new, Memory()).holds
         logs[notary.origin].append(new)
 
-        done = await log.command("retire-key")
+        done = await log.command("log", "retire-key")
         assert (done["former"], done["vkey"]) == (str(former), str(new))
         note = await log.until(new, witness)
         assert notes.parse_checkpoint(note).size > done["size"]
         await log.look()
-        assert (await log.command("vkey")) == {"vkey": str(new), "successor": None}
+        assert (await log.command("log", "vkey")) == {"vkey": str(new), "successor": None}
         assert not log_key_path(log.settings).exists()
-        assert (await log.command("retire-key"))["size"] == done["size"]
+        assert (await log.command("log", "retire-key"))["size"] == done["size"]
 
     for pinned in (former, new):
         assert verify(log.read, pinned, Memory()).holds
@@ -552,7 +554,7 @@ async def test_another_key_takes_over_under_traffic_and_the_former_one_counts_no
     old_proof = proofs.read(before.proof)
     assert proofs.check(old_proof, before.entry, former).size <= done["size"]
     assert check_within(log.read, old_proof, before.entry, Demand(new)).size <= done["size"]
-    assert (await compare(notary.settings, log.read, former, Compared())).holds
+    await _require_compared_and_recorded(log, former)
     _require_useless(log, service, former_key)
     await _require_stated(log)
 
@@ -568,6 +570,24 @@ def _require_useless(log: Rotated, service: WitnessService, stolen: Ed25519Priva
     look = log.following.look()
     assert look.fault is not None
     assert look.fault.kind == "retired"
+
+
+async def _require_compared_and_recorded(log: Rotated, pinned: notes.Verifier) -> None:
+    """Log and Kafka agree, says the command, and who asked is in Kafka before anything is told."""
+    folder, who = str(log.settings.log_folder), "a" * 26
+    asked = ("audit", "compare", folder, "--vkey", str(pinned), "--auditor", who)
+    told = await log.command(*asked)
+    assert told["holds"]
+    assert told["behind"] > 0
+    async with reader(log.settings) as reading:
+        await reading.assign_all(ACCESS_AUDITED.name)
+        ends, found = await reading.end_offsets(reading.assigned), []
+        while await reading.positions() != ends:
+            for records in (await reading.poll()).values():
+                found += [one for one in records if one.key == who.encode()]
+    [one] = found
+    event = LogAudited.read(one.value or b"")
+    assert (event.purpose, event.first_leaf, event.kafka) == ("compare", 0, True)
 
 
 async def _require_stated(log: Rotated) -> None:

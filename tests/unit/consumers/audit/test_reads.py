@@ -8,7 +8,14 @@ from consumers.audit import reads
 from consumers.audit.keys import KeysMissing
 from consumers.audit.report import Difference, Report, Window
 from infra.keys.memory import MemoryVault
-from schemas.audit import AUDIT_READ, REGISTRATIONS_READ, AuditRead, RegistrationsRead
+from schemas.audit import (
+    AUDIT_READ,
+    LOG_AUDITED,
+    REGISTRATIONS_READ,
+    AuditRead,
+    LogAudited,
+    RegistrationsRead,
+)
 from schemas.envelope import Envelope, parse
 from schemas.topics import ACCESS_AUDITED
 
@@ -78,4 +85,17 @@ async def test_a_question_about_a_subject_is_recorded_under_it_with_what_was_ask
     assert isinstance(envelope, Envelope)
     assert (topic, key, envelope.type) == (ACCESS_AUDITED.name, b"a" * 26, REGISTRATIONS_READ)
     assert (event.subject, event.position, event.stood_at, event.rows) == ("a" * 26, 4711, None, 3)
+    assert b"Auditor" not in value
+
+
+async def test_a_reading_of_the_log_is_recorded_with_where_it_begins() -> None:
+    vault, log = MemoryVault(), Log()
+    await vault.root_key("pseudonym")
+    reader = await reads.reader_pseudonym(vault, "Auditor 7")
+    await reads.record_log(log, reader, reads.LogReading("compare", 256, kafka=True), NOW)
+    [(topic, key, headers, value)] = log.kept
+    event, envelope = LogAudited.read(value), parse(headers)
+    assert isinstance(envelope, Envelope)
+    assert (topic, key, envelope.type) == (ACCESS_AUDITED.name, reader.encode(), LOG_AUDITED)
+    assert (event.purpose, event.first_leaf, event.kafka) == ("compare", 256, True)
     assert b"Auditor" not in value
