@@ -30,6 +30,8 @@ class Run:
     folder: Path
     rows: int | None = None
     """How large to make what is measured, where the benchmark lets one choose."""
+    seconds: float | None = None
+    """How long to measure at a time, where the benchmark lets one choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Bench:
     module: str
     rows: int | None = None
     """Rows by default, where they can be chosen."""
+    seconds: float | None = None
+    """Seconds of one measurement by default, where they can be chosen."""
 
 
 BENCHES: Final = (
@@ -87,6 +91,8 @@ BENCHES: Final = (
         "50 doctors at one API process over a million lines, while 500 facts a second come in",
         rounds=3,
         module="consumers.bench.api.measure",
+        rows=1_000_000,
+        seconds=8.0,
     ),
     Bench(
         "refusals",
@@ -103,8 +109,14 @@ BENCHES: Final = (
 )
 
 
-def run_bench(bench: Bench, rounds: int, progress: Progress, rows: int | None = None) -> Result:
-    """Runs a benchmark for so many rounds, over so many rows where that can be chosen.
+def run_bench(
+    bench: Bench,
+    rounds: int,
+    progress: Progress,
+    rows: int | None = None,
+    seconds: float | None = None,
+) -> Result:
+    """Runs a benchmark for so many rounds, over so many rows and so long where one can choose.
 
     Raises:
         InfrastructureError: a server, or a rival that it is measured against, is missing.
@@ -112,7 +124,7 @@ def run_bench(bench: Bench, rounds: int, progress: Progress, rows: int | None = 
     measure: Callable[[Run], Findings] = import_module(bench.module).measure
     commit = current_commit()
     with tempfile.TemporaryDirectory(prefix=f"dpp-bench-{bench.name}-") as folder:
-        findings = measure(Run(rounds, progress, Path(folder), rows))
+        findings = measure(Run(rounds, progress, Path(folder), rows, seconds))
     return findings.result(bench.name, commit, machine(), rounds)
 
 

@@ -25,11 +25,14 @@ PLANS: Final = ROOT / "docs" / "design" / "history-plans.md"
 PLANNED_ROWS: Final = 1_000_000
 Rounds = Annotated[int, typer.Option(min=1, help="How often each contender is measured.")]
 Rows = Annotated[int, typer.Option(min=1000, help="Rows in the table.")]
+Seconds = Annotated[float, typer.Option(min=0.1, help="Seconds of one measurement.")]
 Plain = Annotated[bool, typer.Option("--plain", help="No colours, no bars.")]
 Save = Annotated[bool, typer.Option("--save", help="Keep the result, and renew the page.")]
 
 
 def _command(bench: Bench) -> Callable[..., None]:
+    if bench.rows is not None and bench.seconds is not None:
+        return _timed_command(bench, bench.rows, bench.seconds)
     if bench.rows is not None:
         return _sized_command(bench, bench.rows)
 
@@ -57,8 +60,30 @@ def _sized_command(bench: Bench, default: int) -> Callable[..., None]:
     return command
 
 
+def _timed_command(bench: Bench, size: int, duration: float) -> Callable[..., None]:
+    def command(
+        *,
+        rounds: Rounds = bench.rounds,
+        rows: Rows = size,
+        seconds: Seconds = duration,
+        save: Save = False,
+        plain: Plain = False,
+        as_json: Json = False,
+    ) -> None:
+        _measure(bench, rounds, save=save, plain=plain, as_json=as_json, rows=rows, seconds=seconds)
+
+    return command
+
+
 def _measure(
-    bench: Bench, rounds: int, *, save: bool, plain: bool, as_json: bool, rows: int | None = None
+    bench: Bench,
+    rounds: int,
+    *,
+    save: bool,
+    plain: bool,
+    as_json: bool,
+    rows: int | None = None,
+    seconds: float | None = None,
 ) -> None:
     script = " ".join(("dpp", *sys.argv[1:]))
     logs.configure("console", part="bench")
@@ -66,7 +91,7 @@ def _measure(
     screen = Console(stderr=True, no_color=plain, highlight=False)
     with one_sentence():
         with shown(screen, silent=False) as progress:
-            result = run_bench(bench, rounds, progress, rows)
+            result = run_bench(bench, rounds, progress, rows, seconds)
         if save:
             kept.keep(result, script, datetime.now(UTC).date(), kept.FOLDER)
             kept.PAGE.write_text(kept.page(kept.FOLDER), "utf-8")

@@ -1,7 +1,8 @@
 """Reads a second and their latency, with the question for the log's end shared or asked each time.
 
-One API process answers 50 doctors who read all the time, while facts are published and followed by
-the projections as in production. Everything shares the machine's processors.
+One API process answers 50 doctors who read all the time, or so many times a second, while facts are
+published and followed by the projections as in production. Readers, API and projections are
+processes of their own; everything shares the machine's processors.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -21,10 +23,11 @@ import httpx
 from consumers.api.ports import ApiSettings
 from consumers.api.tokens_dev import DevIssuer, TokenRequest
 from consumers.bench.api import steps, world
-from consumers.bench.api.load import Answers, Reader, read_for
+from consumers.bench.api.load import Load, Reader, read_elsewhere
 from consumers.bench.api.server import EACH, SHARED
 from consumers.bench.api.world import Size, World
 from consumers.bench.benches import Run
+from consumers.bench.processor import processor_seconds
 from consumers.bench.result import Findings
 from infra.embedded.processes import POLL_SECONDS, free_ports, spawn, stopping, tail
 from infra.errors import InfrastructureError
@@ -33,6 +36,8 @@ SECONDS: Final = 8.0
 WARM_UP: Final = 2.0
 PUBLISHED_PER_SECOND: Final = 500
 READS_GOAL: Final = 300
+PACES: Final = (100, READS_GOAL)
+"""Reads that are due in a second, where readers do not simply ask on."""
 P99_GOAL: Final = 60.0
 READY_SECONDS: Final = 120.0
 _BEAT: Final = 0.02
@@ -41,16 +46,17 @@ _QUANTILES: Final = {"p50": 0.5, "p99": 0.99}
 
 
 def measure(run: Run) -> Findings:
-    """All rounds at full size.
+    """All rounds at full size, or at the size asked for.
 
     Raises:
         InfrastructureError: a server or process did not start, or a read was refused.
     """
-    return asyncio.run(measure_api(run, Size(), SECONDS))
+    size = Size() if run.rows is None else Size.of(run.rows)
+    return asyncio.run(measure_api(run, size, run.seconds or SECONDS))
 
 
 async def measure_api(run: Run, size: Size, seconds: float) -> Findings:
-    """Rounds of so many seconds for each of the two."""
+    """Rounds of so many seconds for each way of asking."""
     findings = Findings()
     async with world.opened(run.folder / "servers", size, run.progress) as made:
         async with projections_running(made):
@@ -63,35 +69,52 @@ async def measure_api(run: Run, size: Size, seconds: float) -> Findings:
     findings.ratio("shared_vs_each", "reads", "reads_each")
     findings.at_least("reads_per_second", READS_GOAL, findings.median("reads"))
     findings.at_most("p99_ms", P99_GOAL, findings.median("p99"))
+    paced = f"p99_at_{READS_GOAL}"
+    findings.at_most(f"{paced}_ms", P99_GOAL, findings.median(paced))
     return findings
 
 
 async def _round(made: World, how: str, seconds: float, findings: Findings) -> None:
-    suffix = "" if how == SHARED else f"_{how}"
-    async with api_running(made, how), _publishing(made):
-        address = (made.settings.api_host, made.settings.api_port)
-        asking = readers(made)
-        await read_for(*address, asking, WARM_UP)
-        before = await _steps(made)
-        answers = await read_for(*address, asking, seconds)
-        after = await _steps(made)
-    _note(findings, suffix, answers, before, after)
+    async with api_running(made, how) as pid, _publishing(made):
+        api = _Api(made, pid, findings)
+        await read_elsewhere(api.load(WARM_UP))
+        await api.measured("" if how == SHARED else f"_{how}", api.load(seconds))
+        for pace in PACES if how == SHARED else ():
+            await api.measured(f"_at_{pace}", api.load(seconds, pace))
 
 
-def _note(
-    findings: Findings,
-    suffix: str,
-    answers: Answers,
-    before: Mapping[str, steps.Histogram],
-    after: Mapping[str, steps.Histogram],
-) -> None:
-    findings.sample(f"reads{suffix}", "reads/s", answers.rate)
-    for name, share in _QUANTILES.items():
-        findings.sample(f"{name}{suffix}", "ms", answers.quantile(share))
-    for step, histogram in sorted(after.items()):
-        taken = histogram.since(before.get(step))
+@dataclass(frozen=True, slots=True)
+class _Api:
+    """An API process that is measured."""
+
+    made: World
+    pid: int
+    findings: Findings
+
+    def load(self, seconds: float, pace: float | None = None) -> Load:
+        settings = self.made.settings
+        return Load(
+            host=settings.api_host,
+            port=settings.api_port,
+            readers=tuple(readers(self.made)),
+            seconds=seconds,
+            per_second=pace,
+        )
+
+    async def measured(self, suffix: str, load: Load) -> None:
+        before, used = await _steps(self.made), processor_seconds(self.pid)
+        answers = await read_elsewhere(load)
+        after, used_then = await _steps(self.made), processor_seconds(self.pid)
+        self.findings.sample(f"reads{suffix}", "reads/s", answers.rate)
         for name, share in _QUANTILES.items():
-            findings.sample(f"{step}_{name}{suffix}", "ms", taken.quantile(share))
+            self.findings.sample(f"{name}{suffix}", "ms", answers.quantile(share))
+        if used is not None and used_then is not None:
+            cpu = 1000 * (used_then - used) / len(answers.seconds)
+            self.findings.sample(f"cpu{suffix}", "ms/read", cpu)
+        for step, histogram in sorted(after.items()):
+            taken = histogram.since(before.get(step))
+            for name, share in _QUANTILES.items():
+                self.findings.sample(f"{step}_{name}{suffix}", "ms", taken.quantile(share))
 
 
 def readers(made: World) -> Sequence[Reader]:
@@ -100,10 +123,10 @@ def readers(made: World) -> Sequence[Reader]:
     now = datetime.now(UTC)
     return [
         Reader(
-            issuer.issue(
+            token=issuer.issue(
                 TokenRequest(role="caregiver", nihdi=one.nihdi, profession="physician"), now
             ),
-            one.patients,
+            patients=one.patients,
         )
         for one in made.doctors
     ]
@@ -149,18 +172,18 @@ async def projections_running(made: World) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def api_running(made: World, how: str) -> AsyncIterator[None]:
-    """The API in a process of its own; `how` it asks for the end of the log."""
+async def api_running(made: World, how: str) -> AsyncIterator[int]:
+    """The API in a process of its own, whose id this gives; `how` it asks for the log's end."""
     arguments = ["consumers.bench.api.server", how]
-    port = made.settings.api_port
-    async with _process(made.settings.data, "api", arguments, made.settings.environment(), port):
-        yield
+    environment, port = made.settings.environment(), made.settings.api_port
+    async with _process(made.settings.data, "api", arguments, environment, port) as process:
+        yield process.pid
 
 
 @asynccontextmanager
 async def _process(
     folder: Path, name: str, arguments: Sequence[str], environment: Mapping[str, str], port: int
-) -> AsyncIterator[None]:
+) -> "AsyncIterator[subprocess.Popen[bytes]]":
     """A process that is ready to work, ended when the block is.
 
     Raises:
@@ -178,7 +201,7 @@ async def _process(
         )
     try:
         await _ready(process, log, f"http://127.0.0.1:{port}/readyz")
-        yield
+        yield process
     finally:
         for _ in stopping(process, _STOP):
             await asyncio.sleep(POLL_SECONDS)

@@ -4,7 +4,7 @@ import secrets
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -45,6 +45,7 @@ from schemas.topics import DISPENSATION_RECORDED, SUBJECT_REGISTERED
 
 PARTITIONS: Final = 4
 SEED: Final = 7
+LINES_A_VISIT: Final = 3
 DAYS: Final = 150
 """All lines are younger than this, so every one is inside a doctor's window."""
 BEFORE_THE_LOG: Final = -1
@@ -70,6 +71,15 @@ class Size:
     patients: int = 2_000
     lines: int = 25
     readers: int = 50
+    others: int = 500
+    """People whom nobody reads; what is published is about them, so that pages stay as they are."""
+
+    @classmethod
+    def of(cls, rows: int) -> "Size":
+        """So many lines in all, of as many patients as they suffice for."""
+        whole = cls()
+        patients = min(whole.patients, rows // whole.lines // whole.readers * whole.readers)
+        return replace(whole, rows=rows, patients=max(patients, whole.readers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +163,10 @@ async def opened(folder: Path, size: Size, progress: Progress) -> AsyncIterator[
 
 
 async def _filled(settings: Settings, size: Size, sender: Producer, progress: Progress) -> World:
-    people = populate(SEED, SimulationSize(persons=size.patients, pharmacies=size.readers))
-    numbers = [one.niss for one in people.persons]
+    everybody = SimulationSize(persons=size.patients + size.others, pharmacies=size.readers)
+    people = populate(SEED, everybody)
+    numbers = [one.niss for one in people.persons[: size.patients]]
+    unread = [one.niss for one in people.persons[size.patients :]]
     doctors = tuple(
         Doctor(one.nihdi, tuple(numbers[at :: size.readers]))
         for at, one in enumerate(people.physicians[: size.readers])
@@ -163,10 +175,12 @@ async def _filled(settings: Settings, size: Size, sender: Producer, progress: Pr
     async with opened_vault(settings, maximum=2) as vault:
         key = await vault.root_key("pseudonym")
         subjects = [subject_pseudonym(key, one) for one in numbers]
+        others = [subject_pseudonym(key, one) for one in unread]
         now = datetime.now(UTC)
         days = {brussels.day_of(now - timedelta(days=at)) for at in range(DAYS + 1)}
         facts = Facts(
             dict(await vault.subject_secrets(subjects)),
+            dict(await vault.subject_secrets(others)),
             {
                 day: one
                 for day, one in (await vault.period_secrets(days)).items()
@@ -188,7 +202,7 @@ async def _write_lines(
     days = [facts.now - timedelta(days=at) for at in range(DAYS + 1)]
     await ensure_months(connection, {brussels.day_of(one).replace(day=1) for one in days})
     own = size.patients * size.lines
-    rows = (row for subject in facts.secrets for row in facts.rows(subject, size.lines))
+    rows = (row for subject in facts.patients for row in facts.rows(subject, size.lines))
     await copy_rows(
         connection, sql.Identifier("dispensation"), list(COLUMNS), list(COLUMNS.values()), rows
     )
@@ -234,17 +248,19 @@ def _envelope(stage: str, partition: int, offset: int, type_: str, at: datetime)
 
 @dataclass(slots=True)
 class Facts:
-    """Seals lines as the quality stage does, for patients in turn."""
+    """Seals lines as the quality stage does: rows of the patients, facts of the others."""
 
-    secrets: dict[str, SubjectSecret]
+    patients: dict[str, SubjectSecret]
+    others: dict[str, SubjectSecret]
     periods: dict[object, PeriodSecret]
     now: datetime
     _next: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), 0))
 
     def rows(self, subject: str, count: int) -> Iterator[tuple[object, ...]]:
-        """Rows of the history for one subject, spread over the days."""
+        """Rows of the history for one subject, in visits that are spread over the days."""
         for number in range(count):
-            at = self.now - timedelta(days=1 + number * (DAYS - 1) / count)
+            visit = number // LINES_A_VISIT * LINES_A_VISIT
+            at = self.now - timedelta(days=1 + visit * (DAYS - 1) / count)
             ce_id = f"quality/0/{secrets.randbits(40)}/0"
             fact = self._fact(subject, at, ce_id)
             yield (
@@ -269,8 +285,8 @@ class Facts:
             )
 
     async def publish(self, sender: Producer, count: int) -> None:
-        """Appends so many facts, each about another patient."""
-        names = list(self.secrets)
+        """Appends so many facts, each about one of the others."""
+        names = list(self.others)
         for _ in range(count):
             partition = secrets.randbelow(PARTITIONS)
             offset, self._next[partition] = self._next[partition], self._next[partition] + 1
@@ -286,7 +302,8 @@ class Facts:
             )
 
     def _fact(self, subject: str, at: datetime, ce_id: str) -> RegisteredFact:
-        secret, period = self.secrets[subject], self.periods[brussels.day_of(at)]
+        secret = self.patients.get(subject) or self.others[subject]
+        period = self.periods[brussels.day_of(at)]
         dguid = str(uuid.uuid4())
         bound = record_associated_data(
             type_=REGISTERED,
