@@ -16,8 +16,8 @@ from projections.folds.history import month_of
 
 Cut = Mapping[int, int]
 """A position per partition: what lies before it counts, what lies at it or after does not."""
-Versions = Literal["current", "latest", "all"]
-"""What stands; that and what was revoked; every version of a line."""
+Versions = Literal["current", "latest", "revoked", "all"]
+"""What stands; that and what was revoked; that which was revoked alone; every version of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,7 @@ _KNOWN: Final = sql.SQL(f" AND d.recorded_position < {_CUT}")
 _STANDS: Final = sql.SQL(" AND d.superseded_position IS NULL")
 _STOOD: Final = sql.SQL(f" AND (d.superseded_position IS NULL OR d.superseded_position >= {_CUT})")
 _NOT_REVOKED: Final = sql.SQL(" AND d.status <> 'revoked'")
+_REVOKED: Final = sql.SQL(" AND d.status = 'revoked'")
 _NOTHING: Final = sql.SQL("")
 
 
@@ -234,6 +235,8 @@ def _validity(versions: Versions, *, has_cut: bool) -> list[sql.Composable]:
         more.append(_STOOD if has_cut else _STANDS)
     if versions == "current":
         more.append(_NOT_REVOKED)
+    if versions == "revoked":
+        more.append(_REVOKED)
     return more
 
 

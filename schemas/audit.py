@@ -91,6 +91,8 @@ class RequestParameters(Model):
     """Which versions were asked for, if not only those that stand."""
     as_of: Instant | None = None
     """As of which moment it was asked; a cut given by positions is in the event's own."""
+    revoked_only: bool | None = None
+    """Of `latest` only what was revoked."""
 
 
 class Decided(Model):

@@ -12,7 +12,7 @@ REVISIONS: Final[Mapping[str, int]] = MappingProxyType(
         "be.dpp.dispensation.register.v1": 2,
         "be.dpp.policy.registered.v1": 4,
         "be.dpp.sealed.line-content.v1": 2,
-        "be.dpp.sealed.request-parameters.v1": 3,
+        "be.dpp.sealed.request-parameters.v1": 4,
         "be.dpp.sealed.subject-content.v1": 2,
         "be.dpp.subject.accept-mandate.v1": 2,
         "be.dpp.subject.declare-link.v1": 2,

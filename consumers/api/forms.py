@@ -83,8 +83,10 @@ class FreshForm(Form):
 
 
 class HistoryForm(PageForm):
-    """A page of a history: what stands (`current`), that and what was revoked (`latest`), or `all`.
+    """A page of a history.
 
+    `versions` are what stands (`current`), that and what was revoked (`latest`), the latter alone
+    (`revoked`), or `all`.
     `since` and `until` ask for a part of the window that may be read, and never widen it.
     """
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal, assert_never
 
 from consumers.api import audit, metrics
 from consumers.api.audit import Decision
@@ -389,9 +389,23 @@ def _parameters(page: Page, outcome: Permit | Deny) -> RequestParameters:
         cursor=page.cursor is not None,
         asked=asked if asked != window else None,
         dguid=narrow.dguid,
-        versions=None if narrow.versions == "current" else narrow.versions,
+        versions=_named(narrow.versions),
+        revoked_only=narrow.versions == "revoked" or None,
         as_of=narrow.as_of.time if narrow.as_of else None,
     )
+
+
+def _named(versions: Versions) -> Literal["latest", "all"] | None:
+    """As the record names what was asked for; `revoked` are some of the latest."""
+    match versions:
+        case "current":
+            return None
+        case "latest" | "revoked":
+            return "latest"
+        case "all":
+            return "all"
+        case _:
+            assert_never(versions)
 
 
 def _history_used(positions: dict[int, int]) -> tuple[PositionUsed, ...]:

@@ -74,7 +74,7 @@ class HistoryAnswers:
             end=window.end,
             limit=asked.limit or 1,
             as_of=cut,
-            versions=asked.versions or "current",
+            versions="revoked" if asked.revoked_only else asked.versions or "current",
             dguid=asked.dguid,
             oldest_first=oldest_first,
         )

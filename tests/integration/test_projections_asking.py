@@ -100,6 +100,9 @@ AS_OF: list[tuple[int | None, Versions, list[tuple[int, str, int | None]]]] = [
     # cut of partition 1, versions, (version, status, superseded at)
     (None, "current", []),
     (None, "latest", [(3, "revoked", None)]),
+    (None, "revoked", [(3, "revoked", None)]),
+    (31, "revoked", [(3, "revoked", None)]),
+    (30, "revoked", []),
     (None, "all", [(1, "registered", 20), (2, "corrected", 30), (3, "revoked", None)]),
     (31, "latest", [(3, "revoked", None)]),
     (30, "current", [(2, "corrected", None)]),

@@ -76,7 +76,7 @@ def _dispenses() -> ServedResource:
             SearchParam(
                 name="status",
                 type="token",
-                documentation="Only completed dispenses are held; withdrawn ones are not shown.",
+                documentation="completed (as if nothing is said) or entered-in-error: revoked.",
             ),
             SearchParam(name="identifier", type="token", documentation="The DGUID of one line."),
             _count(),

@@ -59,7 +59,7 @@ def dispense(line: LineView, patient: str) -> MedicationDispense:
         contained=(medication,) if medication else None,
         extension=tuple(_extensions(line)) or None,
         identifier=(Identifier(system=systems.DGUID, value=line.dguid),),
-        status="completed",
+        status="entered-in-error" if line.status == "revoked" else "completed",
         medication_codeable_concept=None if medication else _concept(line.product),
         medication_reference=Reference(reference=f"#{CONTAINED}") if medication else None,
         subject=Reference(

@@ -16,6 +16,7 @@ from stdnum.exceptions import ValidationError as InvalidNumber
 from consumers.api.fhir import systems
 from consumers.api.problems import FieldIssue, Problem
 from consumers.api.reads import Narrow
+from projections.history_statements import Versions
 from schemas import brussels
 from schemas.identifiers import guid, niss
 
@@ -35,7 +36,12 @@ STATUSES: Final = frozenset(
         "unknown",
     }
 )
-"""What a dispense can be; the record holds completed ones, and leaves out what was withdrawn."""
+"""What a dispense can be; the record holds completed ones, and those entered in error: revoked."""
+_HELD: Final[Mapping[frozenset[str], Versions]] = {
+    frozenset({"completed"}): "current",
+    frozenset({"entered-in-error"}): "revoked",
+    frozenset({"completed", "entered-in-error"}): "latest",
+}
 PATIENT: Final = frozenset(
     f"{name}{part}"
     for name in ("patient", "subject")
@@ -108,7 +114,8 @@ def dispense_search(pairs: Pairs) -> DispenseSearch:
     if len(given) > 1:
         raise _refused("patient", "given-twice")
     start, end = period(dates)
-    if not _matches_completed(values.get("status")):
+    versions = _versions(values.get("status"))
+    if versions is None:
         start = end = _NOTHING
     return DispenseSearch(
         patient=patient_number(given[0]) if given else None,
@@ -117,6 +124,7 @@ def dispense_search(pairs: Pairs) -> DispenseSearch:
             end=end,
             dguid=_line(values.get("identifier")),
             oldest_first=_oldest_first(values.get("_sort")),
+            versions=versions or "current",
         ),
         count=_count(values),
     )
@@ -160,13 +168,14 @@ def _oldest_first(text: str | None) -> bool:
     return text == "whenhandedover"
 
 
-def _matches_completed(text: str | None) -> bool:
+def _versions(text: str | None) -> Versions | None:
+    """Which lines have one of these statuses; completed ones if none is named, None: no line."""
     if text is None:
-        return True
+        return "current"
     wanted = set(text.split(","))
     if not wanted <= STATUSES:
         raise _refused("status", "status")
-    return "completed" in wanted
+    return _HELD.get(frozenset(wanted & {"completed", "entered-in-error"}))
 
 
 def _token(text: str) -> tuple[str, str]:

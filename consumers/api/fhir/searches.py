@@ -22,6 +22,7 @@ from consumers.api.fhir.resources import Bundle, BundleLink
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
 from consumers.api.reads import Narrow, Page, answer_history
+from projections.history_statements import Versions
 from schemas.identifiers import Niss
 from schemas.model import Instant, Model
 
@@ -41,13 +42,14 @@ class DispensePage(Model):
     end: Instant | None = None
     dguid: str | None = None
     oldest_first: bool = False
+    versions: Versions = "current"
     limit: Annotated[int, Field(ge=1)]
     cursor: str | None = None
 
     @property
     def narrow(self) -> Narrow:
         """The part that was asked for."""
-        return Narrow(self.start, self.end, self.dguid, self.oldest_first)
+        return Narrow(self.start, self.end, self.dguid, self.oldest_first, self.versions)
 
 
 class AccessPage(Model):
@@ -72,6 +74,7 @@ async def dispenses(deps: Dependencies, caller: Caller, form: Pairs) -> Bundle:
         end=narrow.end,
         dguid=narrow.dguid,
         oldest_first=narrow.oldest_first,
+        versions=narrow.versions,
         limit=_limit(deps, asked.count),
     )
     return await _dispenses(deps, caller, page, f"{PREFIX}/{DISPENSES}/_search")

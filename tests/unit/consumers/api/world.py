@@ -425,6 +425,8 @@ def _counts(row: HistoryRow, versions: Versions) -> bool:
             return row.stands
         case "latest":
             return row.superseded_position is None
+        case "revoked":
+            return row.superseded_position is None and row.status == "revoked"
         case "all":
             return True
 

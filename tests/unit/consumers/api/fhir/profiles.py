@@ -2,7 +2,8 @@
 
 A rule is a path, its cardinality, and what the value must be; `[x]` steps into every element of a
 list. Sources: domain reference 8.1 to 8.3 (BeMedicationDispense 1.1.0, be-core 2.1.2), FHIR R4
-4.0.1 for MedicationDispense, AuditEvent, Consent, and IHE BALP (PatientQuery).
+4.0.1 for MedicationDispense, AuditEvent, Consent, CapabilityStatement, OperationOutcome and Bundle,
+and IHE BALP (PatientQuery).
 """
 
 import re
@@ -102,6 +103,70 @@ CONSENT: tuple[Rule, ...] = (
     ("provision.provision[x].actor[x].role", 1, 1, None),
     ("provision.provision[x].actor[x].reference", 1, 1, None),
 )
+_SEVERITY = "fatal|error|warning|information"
+_ISSUE = (
+    "invalid|structure|required|value|invariant|security|login|unknown|expired|forbidden|suppressed"
+    "|processing|not-supported|duplicate|multiple-matches|not-found|deleted|too-long|code-invalid"
+    "|extension|too-costly|business-rule|conflict|transient|lock-error|no-store|exception|timeout"
+    "|incomplete|throttled|informational"
+)
+OUTCOME: tuple[Rule, ...] = (
+    ("resourceType", 1, 1, "OperationOutcome"),
+    ("issue", 1, MANY, None),
+    ("issue[x].severity", 1, 1, _SEVERITY),
+    ("issue[x].code", 1, 1, _ISSUE),
+    ("issue[x].details", 0, 1, None),
+    ("issue[x].details.coding[x].system", 1, 1, None),
+    ("issue[x].details.coding[x].code", 1, 1, "[a-z-]+"),
+    ("issue[x].details.text", 1, 1, r".{1,200}"),
+    ("issue[x].diagnostics", 0, 1, None),
+    ("issue[x].expression", 0, MANY, r"http\.[A-Za-z_./-]+"),
+)
+CAPABILITY: tuple[Rule, ...] = (
+    ("resourceType", 1, 1, "CapabilityStatement"),
+    ("status", 1, 1, "draft|active|retired|unknown"),
+    ("date", 1, 1, r"\d{4}(-\d\d(-\d\d)?)?"),
+    ("kind", 1, 1, "instance|capability|requirements"),
+    # cpb-15: an instance says which implementation, cpb-14: with a description.
+    ("implementation.description", 1, 1, None),
+    ("software.name", 1, 1, None),
+    ("fhirVersion", 1, 1, r"4\.0\.1"),
+    ("format", 1, MANY, "application/fhir\\+json|json"),
+    ("rest", 1, MANY, None),
+    ("rest[x].mode", 1, 1, "client|server"),
+    ("rest[x].resource", 1, MANY, None),
+    ("rest[x].resource[x].type", 1, 1, "MedicationDispense|AuditEvent|Consent"),
+    ("rest[x].resource[x].interaction", 0, MANY, None),
+    ("rest[x].resource[x].interaction[x].code", 1, 1, "search-type"),
+    ("rest[x].resource[x].searchParam[x].name", 1, 1, "_?[a-z]+"),
+    (
+        "rest[x].resource[x].searchParam[x].type",
+        1,
+        1,
+        "number|date|string|token|reference|composite|quantity|uri|special",
+    ),
+    ("rest[x].resource[x].supportedProfile", 0, MANY, "https://.*"),
+)
+BUNDLE: tuple[Rule, ...] = (
+    ("resourceType", 1, 1, "Bundle"),
+    ("type", 1, 1, "searchset"),
+    # Left out: it would say how much there is, and change while lines arrive.
+    ("total", 0, 0, None),
+    ("meta.lastUpdated", 1, 1, INSTANT),
+    ("meta.extension", 1, 1, None),
+    ("link", 1, 2, None),
+    ("link[x].relation", 1, 1, "self|next"),
+    ("link[x].url", 1, 1, r"/fhir/[A-Za-z]+(/_search|\?_page=[^&]+)"),
+    ("entry[x].fullUrl", 1, 1, r"urn:uuid:[0-9a-f-]{36}"),
+    ("entry[x].resource", 1, 1, None),
+    ("entry[x].search.mode", 1, 1, "match|outcome"),
+)
+BASIS: tuple[Rule, ...] = (
+    ("url", 1, 1, "https://schemas\\.dpp\\.be/fhir/StructureDefinition/read-basis"),
+    ("extension", 3, MANY, None),
+    ("extension[x].url", 1, 1, "asOf|policyVersion|behind|position"),
+)
+"""What every Bundle says it rests on."""
 
 
 def faults(resource: dict[str, Any], rules: tuple[Rule, ...]) -> list[str]:

@@ -158,10 +158,27 @@ def test_a_search_says_whom_when_which_line_in_which_order_and_how_many() -> Non
     assert asked.count == 25
 
 
-def test_dispenses_that_are_not_completed_are_none() -> None:
-    narrow = dispense_search([("status", "entered-in-error")]).narrow
+@pytest.mark.parametrize("status", ["in-progress", "cancelled,stopped"])
+def test_dispenses_in_a_status_that_none_has_are_none(status: str) -> None:
+    narrow = dispense_search([("status", status)]).narrow
     window = narrow.within(utc(2026, 1, 1), utc(2026, 2, 1))
     assert window.start == window.end
+
+
+@pytest.mark.parametrize(
+    ("status", "versions"),
+    [
+        (None, "current"),
+        ("completed", "current"),
+        ("completed,cancelled", "current"),
+        ("entered-in-error", "revoked"),
+        ("unknown,entered-in-error", "revoked"),
+        ("entered-in-error,completed", "latest"),
+    ],
+)
+def test_a_status_says_whether_revoked_lines_are_shown(status: str | None, versions: str) -> None:
+    narrow = dispense_search([] if status is None else [("status", status)]).narrow
+    assert (narrow.versions, narrow.start) == (versions, None)
 
 
 @pytest.mark.parametrize(
