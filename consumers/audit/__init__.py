@@ -5,6 +5,8 @@
 - `crosscheck`, `against_kafka`: the log compared with the topics that it is of
 - `replay` builds projections from the log alone and compares them with live rows; `replayed` is
   what it finds, `cuts` up to where it looks, `logged` reads records from leaves
+- `summary` is the signed report of all audits and `page` the same to print; `reporting` runs them,
+  `period` and `tally` count what the log holds of a period
 - `rederive` compares a stage's outputs with what its code decides today, and `quality` says how for
   the quality stage; `outputs`, `compare` and `report` are its parts, `keys` a vault that makes
   nothing, `log` where records come from, `reads` the record of the audit itself

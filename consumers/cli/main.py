@@ -6,6 +6,7 @@ from consumers.cli import (
     audit_follow,
     audit_log,
     audit_replay,
+    audit_report,
     bench,
     catalogue,
     config,
@@ -57,6 +58,7 @@ audit_log.audit_app.command("reader")(recorded.reader)
 audit_log.audit_app.command("compare")(audit_follow.compare)
 audit_log.audit_app.command("follow")(audit_follow.follow)
 audit_log.audit_app.command("replay")(audit_replay.replay)
+audit_log.audit_app.command("report")(audit_report.report)
 app.add_typer(quality.app, name="quality")
 app.add_typer(registrations.app, name="registrations")
 app.command("surveillance")(surveillance.surveillance_command)

@@ -26,7 +26,7 @@ from infra.keys.opening import opened_vault
 from infra.postgres import pool
 from infra.settings import Settings, load_settings
 
-_INSTANT: Final = "%Y-%m-%dT%H:%M:%S%z"
+INSTANT: Final = "%Y-%m-%dT%H:%M:%S%z"
 _SHOWN: Final = 50
 _NAMED: Final = {"quality": "submissions", "subject": "registrations", "access": "accesses"}
 
@@ -45,14 +45,14 @@ def rederive(  # noqa: PLR0917 - typer passes options by name
         datetime | None,
         typer.Option(
             "--from",
-            formats=[_INSTANT],
+            formats=[INSTANT],
             help="First append time, with offset; the oldest submission kept if not given.",
         ),
     ] = None,
     end: Annotated[
         datetime | None,
         typer.Option(
-            "--to", formats=[_INSTANT], help="Append time to stop before; now if not given."
+            "--to", formats=[INSTANT], help="Append time to stop before; now if not given."
         ),
     ] = None,
     auditor: Annotated[
@@ -69,7 +69,7 @@ def rederive(  # noqa: PLR0917 - typer passes options by name
     record of the audit. Exit code 0: no difference; 1: differences; 2: the options do not fit;
     3: broker, vault or keys are missing, so it is not known.
     """
-    window = _window(start, end)
+    window = window_of(start, end)
     screen = console(plain=plain)
     with one_sentence(), shown(screen, silent=as_json) as progress:
         settings = load_settings()
@@ -88,7 +88,8 @@ def rederive(  # noqa: PLR0917 - typer passes options by name
     raise typer.Exit(Exit.OK if report.holds else Exit.UNEXPECTED)
 
 
-def _window(start: datetime | None, end: datetime | None) -> Window:
+def window_of(start: datetime | None, end: datetime | None) -> Window:
+    """The period of two options, open ones filled in, or the end of the command."""
     first = datetime.fromtimestamp(0, UTC) if start is None else start.astimezone(UTC)
     last = datetime.now(UTC) if end is None else end.astimezone(UTC)
     if first >= last:

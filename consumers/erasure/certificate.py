@@ -9,11 +9,11 @@ from datetime import date
 from typing import Annotated, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from consumers import documents
 from schemas.model import Base64Url, Instant, Model, Pseudonym, ShortText
-from streams.notary import notes
-from streams.notary.notes import ED25519, NoteInvalid, Verifier
+from streams.notary.notes import ED25519, Verifier
 
 HEADING: Final = "dpp erasure certificate v1"
 
@@ -72,8 +72,7 @@ class Certificate(Model):
 
 def sign(certificate: Certificate, origin: str, office: Ed25519PrivateKey) -> str:
     """The certificate as a signed note."""
-    text = f"{HEADING}\n{certificate.write().decode()}\n"
-    return str(notes.Note(text, (notes.sign(text, _name(origin), office),)))
+    return documents.sign(HEADING, certificate, _name(origin), office)
 
 
 def check(note: bytes, origin: str, office: bytes) -> Certificate:
@@ -82,17 +81,8 @@ def check(note: bytes, origin: str, office: bytes) -> Certificate:
     Raises:
         NoteInvalid: malformed, of another log, or not signed with this key.
     """
-    parsed = notes.parse_note(note)
     key = Verifier(_name(origin), ED25519, office)
-    if key not in parsed.signed_by([key]):
-        raise NoteInvalid("the office has not signed it")
-    heading, _, body = parsed.text.partition("\n")
-    if heading != HEADING:
-        raise NoteInvalid("it is no erasure certificate")
-    try:
-        return Certificate.model_validate_json(body)
-    except ValidationError:
-        raise NoteInvalid("its content is no erasure certificate of this version") from None
+    return documents.opened(note, HEADING, key, Certificate)
 
 
 def _name(origin: str) -> str:

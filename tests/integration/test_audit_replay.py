@@ -1,6 +1,7 @@
 """Projections are built from a log's files alone and compared with rows that somebody rewrote."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from consumers.audit import summary
 from consumers.audit.cuts import EVERYTHING, Cut
 from consumers.audit.replay import ERASED_TABLE, LOG, Asked, replay
 from consumers.audit.replayed import Replay, Replayed
@@ -27,6 +29,7 @@ from projections.versions import versions
 from schemas import subject, topics
 from schemas.dispensation import Supersedes
 from schemas.envelope import from_millis
+from streams.intake.keys import SigningKey
 from streams.notary.directory import LogDirectory
 from streams.notary.notes import Checkpoint
 from tests.integration.projections_world import NOON, Facts, Output, subject_of
@@ -332,3 +335,57 @@ async def test_the_command_says_what_it_compared_and_what_not_and_answers_by_its
     ran = await dpp(*arguments)
     assert ran.code == 1
     assert "The log does not hold" in ran.failed
+
+
+async def test_a_report_is_signed_names_what_differs_and_what_was_not_done(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    await filled(ground)
+    ground.broker.append(
+        SUBJECTS,
+        ground.fact(subject.ErasureExecuted, erasure="erasure-one", author_role="privacy_officer"),
+    )
+    await ground.projected()
+    ground.broker.log(ground.folder)
+    monkeypatch.setenv("DPP_POSTGRES_DSN", ground.settings.dsn)
+    monkeypatch.setenv("DPP_KAFKA_BOOTSTRAP", "localhost:1")
+    signed, page, key = tmp_path / "report.txt", tmp_path / "report.html", tmp_path / "mine.key"
+    ran = await dpp(
+        *("audit", "report", str(ground.folder), "--vkey", str(LOG_KEY), "--json"),
+        *("--output", str(signed), "--page", str(page), "--signing-key", str(key)),
+        *("--from", "2026-01-01T00:00:00+0000"),
+    )
+    assert ran.code == 1, ran
+    told = json.loads(ran.said)["report"]
+    sections = {one["name"]: one for one in told["sections"]}
+    outcomes = {name: one["outcome"] for name, one in sections.items()}
+    assert outcomes == {
+        **dict.fromkeys(("log", "counts", "gaps", "erasures"), "holds"),
+        **dict.fromkeys(("replay quality", "replay access_log", "replay erasures"), "holds"),
+        # The person's registrations are still there, since nobody has carried the erasure out.
+        **dict.fromkeys(("rows of the erased", "replay access_state"), "differs"),
+        **dict.fromkeys(
+            (
+                *("cosignatures", "kafka", "replay history", "replay product_recall"),
+                *("replay consumption", "replay recall"),
+                *("rederive quality", "rederive subject", "rederive access"),
+            ),
+            "not_done",
+        ),
+    }
+    assert all(one["reason"] for one in sections.values() if one["outcome"] == "not_done")
+    assert f"subject {ANN}" in sections["replay access_state"]["findings"][0]
+    assert sections["counts"]["figures"]["accesses deny: no_link"] == 3
+    assert sections["erasures"]["figures"]["executed"] == 1
+
+    signer = str(summary.signer(told["origin"], SigningKey.load(key).public_bytes))
+    ran = await dpp("audit", "report", "--check", str(signed), "--signer", signer, "--json")
+    assert ran.code == 0, ran
+    assert json.loads(ran.said)["report"] == told
+    assert hashlib.sha256(signed.read_bytes()).hexdigest() in page.read_text()
+    data = bytearray(signed.read_bytes())
+    data[len(data) // 2] ^= 1
+    signed.write_bytes(data)
+    ran = await dpp("audit", "report", "--check", str(signed), "--signer", signer)
+    assert ran.code == 1
+    assert "It does not hold" in ran.failed
