@@ -4,9 +4,10 @@ Both are read through cursors, so memory holds digests and not rows. Each side h
 its own: a snapshot that is older than the other side's tables does not see their rows.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -162,3 +163,41 @@ def difference(
     """What differs about a row; `missing` names the side that lacks it."""
     named = {name: str(row[name]) for name in key}
     return Difference(table, named, row.get("subject"), columns, missing)
+
+
+class SubjectContent(NamedTuple):
+    """What a table holds of one subject (None: the rows of nobody): a SHA-256 for each column."""
+
+    table: str
+    subject: str | None
+    rows: int
+    columns: Mapping[str, str]
+
+
+async def by_subject(
+    connection: Connection, schema: str, keys: Mapping[str, Sequence[str]]
+) -> AsyncIterator[SubjectContent]:
+    """The content of a version by table and subject, in their order.
+
+    A column's hash is over the digests of its values, one for each row, in the order of the keys.
+    """
+    for table in await columns_of(connection, schema):
+        subject: str | None = None
+        rows = 0
+        hashes: dict[str, Any] = {}
+        async for row in ordered(connection, schema, table, keys[table.table]):
+            if rows and row.get("subject") != subject:
+                yield _content_of(table, subject, rows, hashes)
+                rows, hashes = 0, {}
+            subject, rows = row.get("subject"), rows + 1
+            for name in table.types:
+                hashes.setdefault(name, hashlib.sha256()).update(row_digest(row, [name]))
+        if rows:
+            yield _content_of(table, subject, rows, hashes)
+
+
+def _content_of(
+    table: TableColumns, subject: str | None, rows: int, hashes: Mapping[str, Any]
+) -> SubjectContent:
+    digests = {name: one.hexdigest() for name, one in hashes.items()}
+    return SubjectContent(table.table, subject, rows, digests)

@@ -8,27 +8,27 @@ generations are erased is taken from the log too, so a forged erasure hides noth
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
 
+from consumers.audit import erased
 from consumers.audit.cuts import EVERYTHING, Border, Cut
-from consumers.audit.logged import Indexed, stretches
+from consumers.audit.logged import stretches
 from consumers.audit.replayed import Replay, Replayed
 from consumers.progress import Progress
 from infra.kafka import Partition, Record
 from infra.postgres import Connection, connect
 from infra.settings import Settings
 from projections import comparing
+from projections.comparing import SubjectContent, by_subject
 from projections.content import content_hash
 from projections.erasure import forget_erased
-from projections.events import Event, Unfoldable, open_record, read
 from projections.hashing import Difference, stored_content
 from projections.scratch import Scratch, opened
 from projections.shells import Projection
 from projections.store import Place, Target, load_places, set_aside_of
 from projections.verify import LIVE
 from projections.versions import VersionRefused, live_version
-from schemas.subject import ERASURE_EXECUTED, SUBJECT_FACTS, ErasureExecuted
 from schemas.topics import SUBJECT_REGISTERED
 from streams.notary.directory import Read
 from streams.notary.leaf import LOGGED
@@ -38,15 +38,27 @@ LOG: Final = "the log"
 """What lacks a row that is live and that no record of the log makes."""
 STEP: Final = "leaves replayed"
 ERASED_TABLE: Final = "projection_erased"
-_TYPE: Final = ("ce_type", ERASURE_EXECUTED.encode())
+
+
+class Export(Protocol):
+    """Takes all that the log became, one subject after the other."""
+
+    def begin(self, found: Sequence[Replayed]) -> None:
+        """Told first: what was replayed, at which positions."""
+        ...
+
+    def add(self, projection: Projection, one: SubjectContent) -> None:
+        """Projections come in the order of their names, contents in that of `by_subject`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to replay: up to a cut, and whether the rebuilt rows stay."""
+    """What to replay: up to a cut, whether the rebuilt rows stay, and who is told of them all."""
 
     cut: Cut = EVERYTHING
     keep: bool = False
+    export: Export | None = None
 
 
 async def replay(
@@ -80,11 +92,20 @@ async def replay(
             parts.append(await _Part.begun(snapshot, live, made, asked))
         walk = _Walk(asked.cut, parts)
         await walk.run(read, checkpoint.size, progress)
-        erased = _Erased.told(walk.erased, await _carried_out(snapshot), parts)
-        found = tuple([await one.conclude(snapshot, erased) for one in parts])
+        gone = _Erased.told(walk.erased, await _carried_out(snapshot), parts)
+        found = tuple([await one.conclude(snapshot, gone) for one in parts])
+        if asked.export is not None:
+            asked.export.begin(found)
+            for one in sorted(parts, key=lambda part: part.projection.name):
+                await one.export(asked.export)
     return Replay(
         checkpoint.origin, checkpoint.size, checkpoint.root, str(asked.cut), found, left_out
     )
+
+
+def masked(one: Difference, hidden: Collection[str]) -> Difference:
+    """A difference without values that only the holder of keys can know."""
+    return replace(one, key={name: text for name, text in one.key.items() if name not in hidden})
 
 
 async def _live(snapshot: Connection, projection: Projection) -> Target:
@@ -165,7 +186,15 @@ class _Part:
         same = place.source == self.scratch.last(number)
         return self.projection.from_stage and same
 
-    async def conclude(self, snapshot: Connection, erased: "_Erased") -> Replayed:
+    async def export(self, told: Export) -> None:
+        """Tells all that the log became, once it is concluded."""
+        scratch = self.scratch
+        if scratch.failure is None:
+            keys = self.projection.primary_keys
+            async for one in by_subject(scratch.connection, scratch.target.schema, keys):
+                told.add(self.projection, one)
+
+    async def conclude(self, snapshot: Connection, gone: "_Erased") -> Replayed:
         """Compares; what was erased is forgotten first."""
         found, projection, scratch = self.found, self.projection, self.scratch
         found.failure = scratch.failure
@@ -179,7 +208,7 @@ class _Part:
         if scratch.failure is not None:
             return found
         if projection.forgets:
-            await forget_erased(scratch.connection, scratch.target.schema, erased.generations)
+            await forget_erased(scratch.connection, scratch.target.schema, gone.generations)
         content = await stored_content(scratch.connection, scratch.target.schema)
         public = await stored_content(
             scratch.connection, scratch.target.schema, projection.key_derived
@@ -194,13 +223,13 @@ class _Part:
             )
             live, content = compared.contents
             found.later, found.differing = compared.later, compared.differing
-            found.differences = compared.told
+            found.differences = [masked(one, projection.key_derived) for one in compared.told]
         found.rows = sum(one.rows for one in content.values())
         found.content, found.live = content_hash(content), content_hash(live)
         found.public = content_hash(public)
         if projection.forgets:
-            found.differing += len(erased.forged)
-            found.differences += erased.forged
+            found.differing += len(gone.forged)
+            found.differences += gone.forged
         return found
 
 
@@ -217,7 +246,8 @@ class _Walk:
         topics = {one.live.topic for one in self._parts} | {SUBJECT_REGISTERED.name}
         done = 0
         async for stretch in stretches(read, size, topics):
-            self._note_erasures(stretch)
+            for _, record in stretch:
+                erased.note(self.erased, record)
             inside = [one for index, one in stretch if self._border.admits(index, one)]
             for part in self._parts:
                 await part.take([one for one in inside if one.topic == part.live.topic])
@@ -228,23 +258,6 @@ class _Walk:
                 if part.live.topic == place.topic:
                     part.beyond[place.partition] = offset
         progress(STEP, size, size)
-
-    def _note_erasures(self, stretch: Sequence[Indexed]) -> None:
-        for _, record in stretch:
-            if record.topic == SUBJECT_REGISTERED.name and _TYPE in record.headers:
-                fact = _executed(record)
-                if fact is not None:
-                    former = self.erased.get(fact.subject, 0)
-                    self.erased[fact.subject] = max(former, fact.generation)
-
-
-def _executed(record: Record) -> ErasureExecuted | None:
-    try:
-        event: Event = open_record(record, from_stage=True)
-        fact = read(event, SUBJECT_FACTS)
-    except Unfoldable:
-        return None
-    return fact if isinstance(fact, ErasureExecuted) else None
 
 
 @dataclass(frozen=True, slots=True)

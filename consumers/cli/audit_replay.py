@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from consumers.audit import cuts
 from consumers.audit.cuts import EVERYTHING, Cut, CutInvalid
+from consumers.audit.exported import FileExport
 from consumers.audit.kept import Kept
 from consumers.audit.keys import ReadingVault
 from consumers.audit.remote import opened
@@ -63,6 +65,10 @@ def replay(  # noqa: PLR0917 - typer passes options by name
         bool,
         typer.Option("--keep-schema", help="Leave the rebuilt rows, as versions to be dropped."),
     ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="New file of hashes by subject, for dpp audit diff --exports."),
+    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="No colours, no bars.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -82,6 +88,7 @@ def replay(  # noqa: PLR0917 - typer passes options by name
         checkpoint = verified(read, known, keep, told)
         names = {one.value for one in projection or Name}
         asked = Asked(cut, keep_schema)
+        file = None if export is None else stack.enter_context(export.open("x"))
         try:
             found = asyncio.run(
                 replayed(
@@ -92,6 +99,7 @@ def replay(  # noqa: PLR0917 - typer passes options by name
                     asked=asked,
                     keys=not without_keys,
                     progress=told,
+                    export=file,
                 )
             )
         except (BundleInvalid, LeafInvalid) as error:
@@ -142,8 +150,11 @@ async def replayed(
     asked: Asked,
     keys: bool,
     progress: Progress,
+    export: TextIO | None = None,
 ) -> Replay:
     """Replays the projections of these names; without keys those that need none.
+
+    What the log became is written to `export`, subject by subject.
 
     Raises:
         InfrastructureError, VaultUnavailable: log, database, vault or keys are missing.
@@ -152,6 +163,10 @@ async def replayed(
     async with vault_for(settings, keys=keys) as vault:
         wanted = [one for one in registered(vault) if one.name in names]
         done = [one for one in wanted if keys or not needs_keys(one)]
+        if export is not None:
+            index_key = await vault.root_key("index")
+            told = FileExport(export, version("dpp-backbone"), checkpoint, index_key)
+            asked = replace(asked, export=told)
         found = await replay_log(settings, read, checkpoint, done, asked=asked, progress=progress)
     without = {one.name: NO_KEYS for one in wanted if one not in done}
     return replace(found, left_out={**found.left_out, **without})

@@ -3,6 +3,7 @@
 import typer
 
 from consumers.cli import (
+    audit_diff,
     audit_follow,
     audit_log,
     audit_replay,
@@ -58,6 +59,7 @@ audit_log.audit_app.command("reader")(recorded.reader)
 audit_log.audit_app.command("compare")(audit_follow.compare)
 audit_log.audit_app.command("follow")(audit_follow.follow)
 audit_log.audit_app.command("replay")(audit_replay.replay)
+audit_log.audit_app.command("diff")(audit_diff.diff)
 audit_log.audit_app.command("report")(audit_report.report)
 app.add_typer(quality.app, name="quality")
 app.add_typer(registrations.app, name="registrations")

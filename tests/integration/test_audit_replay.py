@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, LiteralString, NamedTuple
 
@@ -22,6 +22,9 @@ from infra.migrations import migrate
 from infra.postgres import Connection, connect
 from infra.settings import Settings
 from projections.erasure import erase
+from projections.folds import access_state
+from projections.folds.access_state import Recorded
+from projections.folds.changes import Close
 from projections.runner import migrations
 from projections.shells import Projection, registered
 from projections.verify import LIVE
@@ -50,6 +53,9 @@ CONSENT: LiteralString = "access_state_v1.consent"
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "auditing" / "tampering.md"
 COMPARED = ("history", "access_state", "access_log")
+
+
+_CLOSE: Final = access_state._close
 
 
 @dataclass(slots=True)
@@ -389,3 +395,56 @@ async def test_a_report_is_signed_names_what_differs_and_what_was_not_done(
     ran = await dpp("audit", "report", "--check", str(signed), "--signer", signer)
     assert ran.code == 1
     assert "It does not hold" in ran.failed
+
+
+async def test_a_diff_names_the_event_and_two_exports_the_subjects_that_code_makes_otherwise(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    await filled(ground)
+    before = len(ground.broker.records)
+    ground.broker.append(SUBJECTS, ground.fact(subject.ConsentWithdrawn))
+    await ground.projected()
+    ground.broker.log(ground.folder)
+    monkeypatch.setenv("DPP_POSTGRES_DSN", ground.settings.dsn)
+    log = (str(ground.folder), "--vkey", str(LOG_KEY), "--without-keys")
+    ran = await dpp("audit", "diff", *log, "--from", str(before), "--subject", ANN, "--json")
+    assert ran.code == 0, ran
+    told = json.loads(ran.said)
+    (change,) = told["changes"]
+    assert change["event"]["type"] == subject.CONSENT_WITHDRAWN
+    assert change["event"]["leaf"] == before
+    assert (change["table"], change["subject"], change["put"]) == ("consent", ANN, False)
+    assert "end_sealed" in change["columns"]
+    assert "end_sealed" not in change["after"]
+    assert "history" in told["left_out"]
+    ran = await dpp("audit", "diff", *log, "--from", str(before))
+    assert subject.CONSENT_WITHDRAWN in ran.said
+
+    files = [tmp_path / "one.jsonl", tmp_path / "other.jsonl"]
+    both = ("--exports", str(files[0]), "--exports", str(files[1]))
+    ran = await dpp("audit", "replay", *log, "--export", str(files[0]))
+    assert ran.code == 0, ran
+    with monkeypatch.context() as release:
+        release.setattr("projections.folds.access_state._close", _closed_otherwise)
+        await dpp("audit", "replay", *log, "--export", str(files[1]))
+    ran = await dpp("audit", "diff", *both, "--json")
+    assert ran.code == 1, ran
+    assert json.loads(ran.said)["differ"] == [
+        {
+            "projection": "access_state",
+            "table": "consent",
+            "subject": ANN,
+            "columns": ["end_author_role"],
+            "rows": [1, 1],
+        }
+    ]
+    ran = await dpp("audit", "diff", "--exports", str(files[0]), "--exports", str(files[0]))
+    assert ran.code == 0
+
+
+def _closed_otherwise(
+    table: str, fact: subject.SubjectFact, row_id: str | None, recorded: Recorded
+) -> Close:
+    """A release that fills a column in another way."""
+    made = _CLOSE(table, fact, row_id, recorded)
+    return replace(made, values={**made.values, "end_author_role": "another"})
