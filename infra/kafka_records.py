@@ -1,6 +1,5 @@
 """Records and places in a log, whatever client reads or writes them."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from aiokafka.partitioner import murmur2
@@ -23,8 +22,7 @@ class Ack(NamedTuple):
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record as read; a value of None is a tombstone. `timestamp_ms` is the append time."""
 
     topic: str

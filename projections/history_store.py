@@ -35,8 +35,6 @@ COLUMNS: Final = {
     "recorded_partition": "int4",
     "recorded_position": "int8",
 }
-_DELIVERED: Final = [*COLUMNS].index("delivered_at")
-_KEY_COLUMNS: Final = 4
 _STAGED: Final = {**COLUMNS, "withdraws": "int4"}
 _ENDED: Final = {
     "delivered_month": "date",
@@ -76,42 +74,52 @@ class HistoryWriter:
         self._months |= months
 
     async def write(self, changes: Iterable[Change]) -> None:
-        """Writes the changes inside the caller's transaction."""
-        entered: list[Sequence[Any]] = []
+        """Writes the changes inside the caller's transaction.
+
+        Versions are copied straight into the table. Only where one is there already, which a batch
+        that comes again holds, are they staged; what needs a former version's row always is.
+        """
+        entered: list[PutVersion] = []
+        staged: list[PutVersion] = []
         ended: list[Sequence[Any]] = []
         for change in changes:
             match change:
                 case PutVersion():
-                    entered.append(change)
+                    (staged if change.delivered_at is None else entered).append(change)
                 case Supersede(line=line, position=position):
                     ended.append((*line, position))
                 case _:
                     assert_never(change)
-        if self._fresh:
-            entered = await self._enter(entered)
-        if entered:
-            await self._stage("history_entered", _STAGED, entered)
+        if entered and not await self._enter(entered):
+            staged += entered
+        if staged:
+            await self._stage("history_entered", _STAGED, staged)
             await self._connection.execute(statement("history/enter"))
-        if any(row[_DELIVERED] is None for row in entered):
             await self._connection.execute(statement("history/withdraw"))
         if ended:
             await self._stage("history_ended", _ENDED, ended)
             await self._connection.execute(statement("history/supersede"))
 
-    async def _enter(self, entered: list[Sequence[Any]]) -> list[Sequence[Any]]:
-        """Copies versions straight into the table; answers those that have to be staged."""
-        first: dict[Sequence[Any], Sequence[Any]] = {}
-        for row in entered:
-            if row[_DELIVERED] is not None:
-                first.setdefault(row[:_KEY_COLUMNS], row[:-1])
+    async def _enter(self, entered: list[PutVersion]) -> bool:
+        """Copies versions into the table; False, and nothing done, if one is there."""
+        erased = {} if self._fresh else await self._erased(entered)
+        if erased:
+            entered = [row for row in entered if row.generation > erased.get(row.subject, 0)]
         try:
             async with self._connection.transaction():
-                table = sql.Identifier(TABLE)
-                types = list(COLUMNS.values())
-                await copy_rows(self._connection, table, COLUMNS, types, first.values())
+                table, types = sql.Identifier(TABLE), list(COLUMNS.values())
+                rows = (row[: len(COLUMNS)] for row in entered)
+                await copy_rows(self._connection, table, COLUMNS, types, rows)
         except UniqueViolation:
-            return entered
-        return [row for row in entered if row[_DELIVERED] is None]
+            return False
+        return True
+
+    async def _erased(self, entered: Iterable[PutVersion]) -> dict[str, int]:
+        cursor = await self._connection.execute(
+            "SELECT subject, generation FROM projection_erased WHERE subject = ANY(%s)",
+            ([*{row.subject for row in entered}],),
+        )
+        return dict(await cursor.fetchall())
 
     async def _stage(
         self, table: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -15,16 +15,15 @@ from schemas.dispensation import (
     RevokedFact,
 )
 from schemas.keyvault import DestroyedPeriod, KeyVault, PeriodSecret, Shredded, SubjectSecret
-from schemas.sealing import SealBroken
-from schemas.sealing.facts import FactKeys, record_associated_data, record_keys, unseal
+from schemas.sealing import SealBroken, b64decode
+from schemas.sealing.facts import RecordSealer, record_keys
 
 Fact = RegisteredFact | CorrectedFact | RevokedFact
 VAULT_DIFFERS: Final = "period_unknown"
 """Category of a day that the vault never knew: this vault is another one, or an older one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A fact and what it seals; None for a revocation, whose reason no lookup needs."""
 
     event: Event
@@ -45,7 +44,9 @@ class OpenedBatch:
 class _Secrets:
     subjects: Mapping[tuple[str, int], SubjectSecret | Shredded]
     periods: Mapping[str, PeriodSecret | DestroyedPeriod]
-    keys: dict[tuple[str, int, str, int], FactKeys] = field(default_factory=dict, repr=False)
+    sealers: dict[tuple[str, str, int, str, int, str], RecordSealer] = field(
+        default_factory=dict, repr=False
+    )
     """What the batch has derived: the lines of a visit share them."""
 
 
@@ -95,22 +96,33 @@ def _content(event: Event, fact: Fact, secrets: _Secrets) -> LineSummary | Shred
         raise Unfoldable(VAULT_DIFFERS)
     if isinstance(period, DestroyedPeriod):
         return Shredded("period")
-    associated = record_associated_data(
-        type_=event.envelope.type,
-        pharmacy=fact.pharmacy,
-        dguid=fact.dguid,
-        version=fact.version,
-        subject=fact.subject,
-        generation=fact.generation,
-        period=fact.period,
-    )
-    line = (fact.subject, fact.generation, fact.period, fact.version)
-    keys = secrets.keys.get(line)
-    if keys is None:
-        keys = secrets.keys[line] = record_keys(subject.secret, period.secret, fact.version)
+    sealer = _sealer(event.envelope.type, fact, subject, period, secrets)
     try:
-        return LineSummary.read(unseal(keys, event.envelope.id, associated, fact.sealed))
+        sealed = b64decode(fact.sealed)
+        return LineSummary.read(sealer.unseal(event.envelope.id, fact.dguid, sealed))
     except SealBroken:
         raise Unfoldable("seal_broken") from None
     except ValidationError:
         raise Unfoldable("malformed") from None
+
+
+def _sealer(
+    type_: str,
+    fact: RegisteredFact | CorrectedFact,
+    subject: SubjectSecret,
+    period: PeriodSecret,
+    secrets: _Secrets,
+) -> RecordSealer:
+    shared = (type_, fact.pharmacy, fact.version, fact.subject, fact.generation, fact.period)
+    sealer = secrets.sealers.get(shared)
+    if sealer is None:
+        sealer = secrets.sealers[shared] = RecordSealer(
+            record_keys(subject.secret, period.secret, fact.version),
+            type_=type_,
+            pharmacy=fact.pharmacy,
+            version=fact.version,
+            subject=fact.subject,
+            generation=fact.generation,
+            period=fact.period,
+        )
+    return sealer

@@ -52,7 +52,9 @@ class Model(BaseModel):
         Raises:
             pydantic.ValidationError: a member is missing or has the wrong shape.
         """
-        return cls.model_validate_json(data, extra="ignore")
+        # As `model_validate_json` does, which by itself takes a tenth of the time of a small value.
+        found: Self = cls.__pydantic_validator__.validate_json(data, extra="ignore")
+        return found
 
     def write(self) -> bytes:
         """The bytes that stand for this value from now on."""

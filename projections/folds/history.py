@@ -137,28 +137,28 @@ def _entered(
 ) -> tuple[PutVersion, ...]:
     if content is None or isinstance(content, Shredded):
         return ()
-    return (
-        PutVersion(
-            delivered_month=month_of(content.delivered_at),
-            pharmacy=fact.pharmacy,
-            dguid=fact.dguid,
-            version=fact.version,
-            status=fact.status,
-            event_type=event_type,
-            ce_id=recorded.ce_id,
-            subject=fact.subject,
-            generation=fact.generation,
-            period=fact.period,
-            delivered_at=content.delivered_at,
-            product_index=_product_index(content, index_key),
-            returns_index=_returns_index(fact.pharmacy, content, index_key),
-            sealed=b64decode(fact.sealed),
-            score=fact.score,
-            warnings=list(fact.warnings),
-            recorded_partition=recorded.partition,
-            recorded_position=recorded.offset,
-        ),
+    # By place, in the order of the fields: by name it takes three times as long.
+    put = PutVersion(
+        month_of(content.delivered_at),
+        fact.pharmacy,
+        fact.dguid,
+        fact.version,
+        fact.status,
+        event_type,
+        recorded.ce_id,
+        fact.subject,
+        fact.generation,
+        fact.period,
+        content.delivered_at,
+        _product_index(content, index_key),
+        _returns_index(fact.pharmacy, content, index_key),
+        b64decode(fact.sealed),
+        fact.score,
+        list(fact.warnings),
+        recorded.partition,
+        recorded.offset,
     )
+    return (put,)
 
 
 def _withdrawn(fact: RevokedFact, recorded: Recorded) -> PutVersion:

@@ -73,10 +73,10 @@ def record_associated_data(
 
 
 class RecordSealer:
-    """Seals facts of dispensation lines that differ in their DGUID only.
+    """Seals and opens facts of dispensation lines that differ in their DGUID only.
 
-    Lines of one visit mostly do: what they share is derived once. The result is that of `seal` with
-    `record_associated_data`.
+    Lines of one visit mostly do: what they share is derived once. The result is that of `seal` and
+    `unseal` with `record_associated_data`.
     """
 
     def __init__(
@@ -97,7 +97,18 @@ class RecordSealer:
 
     def seal(self, ce_id: str, dguid: str, content: bytes) -> str:
         """base64url of nonce || ciphertext || tag."""
-        return seal(self._keys, ce_id, self._head + lp(dguid) + self._tail, content)
+        return seal(self._keys, ce_id, self._bound(dguid), content)
+
+    def unseal(self, ce_id: str, dguid: str, sealed: bytes) -> bytes:
+        """The content of nonce || ciphertext || tag.
+
+        Raises:
+            SealBroken: altered, moved, or sealed under other keys.
+        """
+        return unseal_bytes(self._keys, ce_id, self._bound(dguid), sealed)
+
+    def _bound(self, dguid: str) -> bytes:
+        return self._head + lp(dguid) + self._tail
 
 
 def access_associated_data(*, type_: str, subject: str, generation: int) -> bytes:

@@ -69,7 +69,13 @@ def test_lines_that_share_a_sealer_are_sealed_as_each_by_itself(
     sealer = RecordSealer(KEYS, **shared)
     for dguid in dguids:
         bound = record_associated_data(**{**ATTRIBUTES, "dguid": dguid})
-        assert sealer.seal(ce_id, dguid, content) == seal(KEYS, ce_id, bound, content)
+        sealed = seal(KEYS, ce_id, bound, content)
+        assert sealer.seal(ce_id, dguid, content) == sealed
+        assert sealer.unseal(ce_id, dguid, b64decode(sealed)) == content
+        with pytest.raises(SealBroken):
+            sealer.unseal(ce_id, f"{dguid}x", b64decode(sealed))
+        with pytest.raises(SealBroken):
+            sealer.unseal(f"{ce_id}x", dguid, b64decode(sealed))
 
 
 @given(secrets, secrets, names, st.binary(), st.binary(min_size=1))

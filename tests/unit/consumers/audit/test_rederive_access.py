@@ -1,7 +1,7 @@
 """Accesses that the API decided are derived again, and whatever was planted is named."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -159,7 +159,7 @@ class Lived:
     def change(self, place: int, **members: Any) -> None:
         record = self.accesses[place]
         event = AccessDecided.read(record.value or b"").model_copy(update=members)
-        self.accesses[place] = replace(record, value=event.write())
+        self.accesses[place] = record._replace(value=event.write())
 
     def spoil(self, name: str) -> Record:
         """Takes a fact out of the log."""
@@ -280,7 +280,7 @@ async def test_what_was_registered_after_the_positions_of_a_read_changes_nothing
     partition = lived.world.log.partition_of(REGISTERED, ann.encode())
     records = lived.log.records[REGISTERED, partition]
     withdrawn = lived.registered(s.ConsentWithdrawn, ann)
-    records[-1] = replace(records[-1], offset=lived.world.positions.reached)
+    records[-1] = records[-1]._replace(offset=lived.world.positions.reached)
     assert withdrawn
     assert named(await lived.audit()) == []
 
@@ -288,14 +288,14 @@ async def test_what_was_registered_after_the_positions_of_a_read_changes_nothing
 async def test_a_copy_that_a_fenced_writer_left_counts_once(lived: Lived) -> None:
     record = lived.facts["consent-given"]
     records = lived.log.records[record.topic, record.partition]
-    records.append(replace(record, offset=6))
+    records.append(record._replace(offset=6))
     assert named(await lived.audit()) == []
 
 
 async def test_a_record_twice_is_a_copy_and_with_other_content_a_difference_bad(
     lived: Lived,
 ) -> None:
-    lived.accesses.append(replace(lived.accesses[OWN], offset=8))
+    lived.accesses.append(lived.accesses[OWN]._replace(offset=8))
     report = await lived.audit()
     assert (report.copies, report.holds) == (1, True)
     lived.change(8, rows=9)
@@ -304,9 +304,9 @@ async def test_a_record_twice_is_a_copy_and_with_other_content_a_difference_bad(
 
 @pytest.mark.parametrize("value", [None, b"", b"{}"])
 async def test_a_record_that_is_none_is_named_bad(lived: Lived, value: bytes | None) -> None:
-    lived.accesses[OWN] = replace(lived.accesses[OWN], value=value)
+    lived.accesses[OWN] = lived.accesses[OWN]._replace(value=value)
     assert named(await lived.audit()) == [(OWN, "other_bytes", ("value",))]
-    lived.accesses[OWN] = replace(lived.accesses[OWN], headers=())
+    lived.accesses[OWN] = lived.accesses[OWN]._replace(headers=())
     assert named(await lived.audit()) == [(OWN, "other_bytes", ("headers",))]
 
 
@@ -448,7 +448,7 @@ async def test_a_changed_record_of_an_emergency_is_named_bad(
     made = await emergencies(world)
     record = made.accesses[0]
     event = EmergencyDecided.read(record.value or b"").model_copy(update=members)
-    made.accesses[0] = replace(record, value=event.write())
+    made.accesses[0] = record._replace(value=event.write())
     assert named(await made.audit()) == [(0, "other_decision", expected)]
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -101,7 +100,7 @@ async def test_a_fact_that_was_planted_is_named_and_what_follows_is_not_blamed(
     )
     headers = tuple((name, b"1" if name == "ce_sourceoffset" else value) for name, value in headers)
     records = lived.log.records[FACTS]
-    records.insert(1, replace(planted, headers=headers, offset=9))
+    records.insert(1, planted._replace(headers=headers, offset=9))
     found = named(await lived.audit())
     assert [one[:3] for one in found] == [(1, 0, "other_bytes"), (1, 0, "extra")]
 

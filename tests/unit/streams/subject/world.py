@@ -241,7 +241,7 @@ def envelope(type_: str, id_: str, **changes: object) -> Envelope:
         content_type=SEALED,
         extensions={"sessionid": SESSION},
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]  # a test's shorthand
+    return plain._replace(**changes)  # type: ignore[arg-type]  # a test's shorthand
 
 
 def submission(
