@@ -4,13 +4,15 @@ Reading it is itself recorded, and shows in the next reading.
 """
 
 from datetime import datetime
+from typing import Final
 
 from pydantic import BaseModel
 
 from consumers.api import audit
-from consumers.api.audit import Decision
+from consumers.api.audit import Decision, positions_used
 from consumers.api.callers import Caller
 from consumers.api.cursors import CursorBook, PageMark, SortKey
+from consumers.api.freshness import behind
 from consumers.api.people import PersonView, open_parameters, open_readers
 from consumers.api.ports import Dependencies
 from consumers.api.reads import Page, access_policy, settle, step
@@ -19,6 +21,9 @@ from consumers.api.views import WindowView
 from projections.access import Permit, window_end, window_start
 from projections.queries import AccessLogRow
 from schemas.audit import PositionUsed, ReaderIdentity, RequestParameters, Window
+from schemas.topics import ACCESS_AUDITED
+
+PROJECTION: Final = "access_log"
 
 
 class AccessView(BaseModel):
@@ -60,6 +65,8 @@ class AccessLogAnswer(BaseModel):
     as_of: datetime
     policy_version: str
     positions: tuple[PositionUsed, ...]
+    behind: int
+    """Records that the log had and the projections had not applied, of everybody."""
 
 
 async def answer(deps: Dependencies, caller: Caller, page: Page) -> AccessLogAnswer:
@@ -76,6 +83,7 @@ async def answer(deps: Dependencies, caller: Caller, page: Page) -> AccessLogAns
     version, policy = access_policy(deps, now)
     facts = await deps.store.access_facts(subject=subject, at=now)
     window = Window(start=window_start(now, policy.access_log_months), end=window_end(now))
+    positions = (*settled, *positions_used(deps, PROJECTION, ACCESS_AUDITED.name))
     with step("fetch"):
         rows = await deps.store.access_log(
             subject=subject,
@@ -96,11 +104,12 @@ async def answer(deps: Dependencies, caller: Caller, page: Page) -> AccessLogAns
         ),
         policy_version=version.version,
         decided_at=now,
-        positions=settled,
+        positions=positions,
         subject=subject,
         generation=facts.generation,
         rows=len(shown),
     )
+    missing = await behind(deps, positions)
     with step("audit"):
         await audit.record(deps, [decision])
     return AccessLogAnswer(
@@ -109,7 +118,8 @@ async def answer(deps: Dependencies, caller: Caller, page: Page) -> AccessLogAns
         window=WindowView(start=window.start, end=window.end),
         as_of=now,
         policy_version=version.version,
-        positions=settled,
+        positions=positions,
+        behind=missing,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from consumers.api import operators
 from consumers.api.audit import positions_used
 from consumers.api.forms import ConsumptionForm
+from consumers.api.freshness import behind
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies, Product
 from consumers.api.problems import FieldIssue, Problem
@@ -59,6 +60,8 @@ class ConsumptionAnswer(BaseModel):
     as_of: datetime
     policy_version: str
     positions: tuple[PositionUsed, ...]
+    behind: int
+    """Records that the log had and the projections had not applied, of everybody."""
 
 
 async def answer(
@@ -89,6 +92,7 @@ async def answer(
         positions=positions,
         cells=tuple((one.month.isoformat(), one.region, str(one.lines)) for one in cells),
     )
+    missing = await behind(deps, positions)
     with step("audit"):
         await operators.record(deps, reading)
     if not permitted:
@@ -101,6 +105,7 @@ async def answer(
         as_of=now,
         policy_version=version.version,
         positions=positions,
+        behind=missing,
     )
 
 

@@ -15,6 +15,7 @@ from consumers.api import audit, recalls
 from consumers.api.audit import Decision
 from consumers.api.callers import Caller
 from consumers.api.forms import RecallForm, RecallLinesForm
+from consumers.api.freshness import behind
 from consumers.api.ports import Dependencies
 from consumers.api.problems import Problem
 from consumers.api.reads import access_policy, step
@@ -46,6 +47,8 @@ class RecallLinesAnswer(BaseModel):
     as_of: datetime
     policy_version: str
     positions: tuple[PositionUsed, ...]
+    behind: int
+    """Records that the log had and the projections had not applied, of everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ async def search(deps: Dependencies, caller: Caller) -> RecallsAnswer:
     if isinstance(asked.outcome, Permit):
         with step("fetch"):
             concerned = await _concerning(deps, asked.number)
+    missing = await behind(deps, positions)
     parameters = RequestParameters(endpoint=ENDPOINT)
     await _record(deps, asked, parameters, positions, rows=len(concerned))
     _require(asked)
@@ -84,6 +88,7 @@ async def search(deps: Dependencies, caller: Caller) -> RecallsAnswer:
         as_of=asked.at,
         policy_version=asked.policy_version,
         positions=positions,
+        behind=missing,
     )
 
 
@@ -114,6 +119,7 @@ async def lines(deps: Dependencies, caller: Caller, form: RecallLinesForm) -> Re
                 after=form.after or "",
             )
     shown = rows[:limit]
+    missing = await behind(deps, positions)
     parameters = RequestParameters(
         endpoint=f"{ENDPOINT}/lines", limit=limit, cursor=form.after is not None
     )
@@ -129,6 +135,7 @@ async def lines(deps: Dependencies, caller: Caller, form: RecallLinesForm) -> Re
         as_of=asked.at,
         policy_version=asked.policy_version,
         positions=positions,
+        behind=missing,
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from consumers.api import audit
 from consumers.api.audit import Decision
 from consumers.api.callers import Caller
+from consumers.api.freshness import behind
 from consumers.api.people import PersonView, open_contents, person
 from consumers.api.ports import Dependencies
 from consumers.api.reads import access_policy, settle, step
@@ -47,6 +48,8 @@ class OverviewAnswer(BaseModel):
     """The moment as of which `registrations` were asked for, if not now."""
     policy_version: str
     positions: tuple[PositionUsed, ...]
+    behind: int
+    """Records that the log had and the projections had not applied, of everybody."""
 
 
 async def answer(
@@ -89,6 +92,7 @@ async def answer(
     for subject, generation in sorted({(row.subject, row.generation) for row in held}):
         refs = tuple(row.id for row in held if row.subject == subject)
         decisions.append(decision(subject, generation, "mandate", refs))
+    missing = await behind(deps, settled)
     with step("audit"):
         await audit.record(deps, decisions)
     return OverviewAnswer(
@@ -98,6 +102,7 @@ async def answer(
         stood_at=stood_at,
         policy_version=version.version,
         positions=settled,
+        behind=missing,
     )
 
 

@@ -11,12 +11,13 @@ from pydantic import BaseModel
 
 from consumers.api import operators
 from consumers.api.forms import OwnQualityForm, QualityForm
+from consumers.api.freshness import behind_if_told
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
 from consumers.api.reads import step
-from consumers.api.receipts import pharmacy_of
-from consumers.api.refusals import pharmacy_number, receipt_positions
+from consumers.api.receipts import pharmacy_of, receipt_positions
+from consumers.api.refusals import pharmacy_number
 from consumers.api.tokens import Principal
 from projections.quality_overview import Quality
 from schemas.audit import OperationsParameters, PositionUsed, Window
@@ -49,7 +50,11 @@ class QualityAnswer(BaseModel):
     missing_numbers: int
     last_heard: datetime | None = None
     """Of one pharmacy: its latest submission that its seal shows to be its own."""
+    as_of: datetime
     positions: tuple[PositionUsed, ...]
+    behind: int | None = None
+    """Receipts that the log had and the projection had not applied, of everybody; absent if the
+    log does not say."""
 
 
 async def overview(deps: Dependencies, operator: Operator, form: QualityForm) -> QualityAnswer:
@@ -89,8 +94,8 @@ async def own_overview(
 
 
 async def _answer(deps: Dependencies, form: OwnQualityForm, number: str | None) -> QualityAnswer:
-    positions = receipt_positions(deps)
-    end = form.until or deps.clock()
+    now, positions = deps.clock(), receipt_positions(deps)
+    end = form.until or now
     start = form.since or end - PERIOD
     if start >= end:
         raise Problem(400, "malformed-request", [FieldIssue(path="/since", code="period")])
@@ -112,5 +117,7 @@ async def _answer(deps: Dependencies, form: OwnQualityForm, number: str | None) 
         missing_ranges=found.gaps.ranges,
         missing_numbers=found.gaps.numbers,
         last_heard=found.heard.seen if found.heard else None,
+        as_of=now,
         positions=positions,
+        behind=await behind_if_told(deps, positions),
     )

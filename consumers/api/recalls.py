@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from consumers.api import operators
 from consumers.api.audit import positions_used
 from consumers.api.forms import OpenRecallForm, RecallForm
+from consumers.api.freshness import behind
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem, unavailable
@@ -69,6 +70,8 @@ class ProgressAnswer(BaseModel):
     as_of: datetime
     policy_version: str
     positions: tuple[PositionUsed, ...]
+    behind: int
+    """Records that the log had and the projections had not applied, of everybody."""
 
 
 class RecallsAnswer(BaseModel):
@@ -78,6 +81,8 @@ class RecallsAnswer(BaseModel):
     as_of: datetime
     policy_version: str
     positions: tuple[PositionUsed, ...]
+    behind: int
+    """Records that the log had and the projections had not applied, of everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +171,14 @@ async def progress(deps: Dependencies, authority: Operator, form: RecallForm) ->
         found = await deps.store.recall_pharmacies(
             await concern_of(deps, notice), recall=notice.recall, pharmacy=None
         )
-    answer = _counted(notice, found, mandated)
+    answer = _counted(notice, found, mandated, await behind(deps, mandated.positions))
     cell = (notice.recall, str(answer.pharmacies), str(answer.lines))
     await _record(deps, mandated, PURPOSE, (cell,))
     return answer
 
 
 def _counted(
-    notice: Notice, found: Sequence[ConcernedPharmacy], mandated: _Mandated
+    notice: Notice, found: Sequence[ConcernedPharmacy], mandated: _Mandated, missing: int
 ) -> ProgressAnswer:
     done = [one for one in found if has_acknowledged(one)]
     return ProgressAnswer(
@@ -186,6 +191,7 @@ def _counted(
         as_of=mandated.at,
         policy_version=mandated.policy_version,
         positions=mandated.positions,
+        behind=missing,
     )
 
 
@@ -203,12 +209,14 @@ async def of_authority(deps: Dependencies, authority: Operator) -> RecallsAnswer
     mandated = await _mandated(deps, authority, "search")
     await settle_recalls(deps)
     found = await deps.store.recalls(limit=MOST_RECALLS, authority=mandated.number)
+    missing = await behind(deps, mandated.positions)
     await _record(deps, mandated, PURPOSE, tuple((one.recall,) for one in found))
     return RecallsAnswer(
         recalls=tuple(view(one) for one in found),
         as_of=mandated.at,
         policy_version=mandated.policy_version,
         positions=mandated.positions,
+        behind=missing,
     )
 
 

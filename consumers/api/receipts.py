@@ -1,16 +1,20 @@
 """A pharmacy's own receipts and gap notices: searched, or followed as server-sent events."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import BaseModel
 
+from consumers.api.audit import positions_used
 from consumers.api.forms import ReceiptsForm
+from consumers.api.freshness import behind_if_told
 from consumers.api.ports import Dependencies, PositionTimeout
 from consumers.api.problems import Problem
 from consumers.api.tokens import Principal
 from projections.quality_queries import ReceiptRow
 from schemas import strictjson
+from schemas.audit import PositionUsed
 from schemas.dispensation import MAX_OUTPUT_BYTES
 from schemas.receipts import GAP_CLOSED, GAP_NOTICED, RECEIPT
 from schemas.topics import DISPENSATION_RECEIPTS
@@ -35,6 +39,11 @@ class ReceiptsAnswer(BaseModel):
     receipts: tuple[ReceiptView, ...]
     next: str | None = None
     more: bool
+    as_of: datetime
+    positions: tuple[PositionUsed, ...]
+    behind: int | None = None
+    """Receipts that the log had and the projection had not applied, of everybody; absent if the
+    log does not say."""
 
 
 def pharmacy_of(principal: Principal) -> str:
@@ -51,6 +60,7 @@ def pharmacy_of(principal: Principal) -> str:
 async def search(deps: Dependencies, principal: Principal, form: ReceiptsForm) -> ReceiptsAnswer:
     """Receipts behind a cursor."""
     limit = min(form.limit or deps.settings.page_default, deps.settings.page_max)
+    now, positions = deps.clock(), receipt_positions(deps)
     after = int(form.after) if form.after is not None else -1
     rows = await deps.store.receipts(pharmacy=pharmacy_of(principal), after=after, limit=limit + 1)
     shown = rows[:limit]
@@ -59,7 +69,15 @@ async def search(deps: Dependencies, principal: Principal, form: ReceiptsForm) -
         receipts=tuple(_view(row) for row in shown),
         next=str(following) if following >= 0 else None,
         more=len(rows) > limit,
+        as_of=now,
+        positions=positions,
+        behind=await behind_if_told(deps, positions),
     )
+
+
+def receipt_positions(deps: Dependencies) -> tuple[PositionUsed, ...]:
+    """How far the receipts are projected."""
+    return positions_used(deps, PROJECTION, DISPENSATION_RECEIPTS.name)
 
 
 def _view(row: ReceiptRow) -> ReceiptView:

@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from stdnum.exceptions import ValidationError as InvalidNumber
 
 from consumers.api import operators
-from consumers.api.audit import positions_used
 from consumers.api.cursors import CursorBook, PageMark, SortKey
 from consumers.api.forms import OwnRefusalsForm, RefusalsForm
+from consumers.api.freshness import behind_if_told
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
 from consumers.api.reads import step
-from consumers.api.receipts import PROJECTION, pharmacy_of
+from consumers.api.receipts import pharmacy_of, receipt_positions
 from consumers.api.tokens import Principal
 from consumers.quality.masking import mask
 from projections.quality_refusals import Filter, Refusal, RefusalKey
@@ -24,7 +24,6 @@ from schemas.audit import OperationsParameters, PositionUsed, Window
 from schemas.identifiers import pharmacy
 from schemas.receipts import FaultClass, Issue
 from schemas.sealing.pseudonym import party_pseudonym
-from schemas.topics import DISPENSATION_RECEIPTS
 
 PERIOD: Final = timedelta(days=7)
 """Asked for when a form names no beginning."""
@@ -65,7 +64,11 @@ class MaskedRefusalsAnswer(BaseModel):
     next: str | None = None
     start: datetime
     end: datetime
+    as_of: datetime
     positions: tuple[PositionUsed, ...]
+    behind: int | None = None
+    """Receipts that the log had and the projection had not applied, of everybody; absent if the
+    log does not say."""
 
 
 class RefusalView(BaseModel):
@@ -90,6 +93,11 @@ class RefusalsAnswer(BaseModel):
     next: str | None = None
     start: datetime
     end: datetime
+    as_of: datetime
+    positions: tuple[PositionUsed, ...]
+    behind: int | None = None
+    """Receipts that the log had and the projection had not applied, of everybody; absent if the
+    log does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,9 @@ async def search(
         next=page.next,
         start=wanted.start,
         end=wanted.end,
+        as_of=now,
         positions=positions,
+        behind=await behind_if_told(deps, positions),
     )
 
 
@@ -148,12 +158,16 @@ async def search_own(
     """
     number = pharmacy_of(principal)
     reader = party_pseudonym(await deps.vault.root_key("pseudonym"), "organisation", number)
-    page = await _page(deps, reader, form, number, deps.clock())
+    now, positions = deps.clock(), receipt_positions(deps)
+    page = await _page(deps, reader, form, number, now)
     return RefusalsAnswer(
         refused=tuple(_view(one) for one in page.refusals),
         next=page.next,
         start=page.wanted.start,
         end=page.wanted.end,
+        as_of=now,
+        positions=positions,
+        behind=await behind_if_told(deps, positions),
     )
 
 
@@ -190,11 +204,6 @@ def _sort_key(key: RefusalKey) -> SortKey:
 def _key(after: SortKey) -> RefusalKey:
     partition, offset = after.parts
     return RefusalKey(after.at, int(partition), int(offset), after.number)
-
-
-def receipt_positions(deps: Dependencies) -> tuple[PositionUsed, ...]:
-    """How far the receipts are projected."""
-    return positions_used(deps, PROJECTION, DISPENSATION_RECEIPTS.name)
 
 
 def pharmacy_number(number: str | None) -> str | None:

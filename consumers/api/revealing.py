@@ -33,6 +33,8 @@ class RevealAnswer(BaseModel):
     as_of: datetime
     policy_version: str
     positions: tuple[PositionUsed, ...]
+    behind: int
+    """Records of the history, of everybody, that the log had and this answer has not."""
 
 
 async def answer(deps: Dependencies, caller: Caller, form: RevealForm) -> RevealAnswer:
@@ -71,6 +73,7 @@ async def answer(deps: Dependencies, caller: Caller, form: RevealForm) -> Reveal
         as_of=read.answer.as_of,
         policy_version=read.answer.policy_version,
         positions=read.answer.positions,
+        behind=read.answer.behind,
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from consumers.api import operators
 from consumers.api.audit import positions_used
 from consumers.api.forms import SurveillanceForm
+from consumers.api.freshness import behind
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
@@ -57,7 +58,10 @@ class SurveillanceAnswer(BaseModel):
     findings: tuple[FindingView, ...]
     start: datetime
     end: datetime
+    as_of: datetime
     positions: tuple[PositionUsed, ...]
+    behind: int
+    """Records that the log had and the projections had not applied, of everybody."""
 
 
 async def answer(
@@ -78,10 +82,16 @@ async def answer(
         uses = await deps.store.uses(start=start, end=end, now=now)
     found = judged(uses, await deps.vault.root_key("pseudonym"))
     parameters = OperationsParameters(endpoint=ENDPOINT, window=Window(start=start, end=end))
+    missing = await behind(deps, positions)
     with step("audit"):
         await operators.record(deps, reading(operator, parameters, found, positions, now))
     return SurveillanceAnswer(
-        findings=tuple(view(one) for one in found), start=start, end=end, positions=positions
+        findings=tuple(view(one) for one in found),
+        start=start,
+        end=end,
+        as_of=now,
+        positions=positions,
+        behind=missing,
     )
 
 

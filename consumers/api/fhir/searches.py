@@ -151,6 +151,7 @@ async def _accesses(
         as_of=read.as_of,
         policy_version=read.policy_version,
         positions=read.positions,
+        behind=read.behind,
     )
 
 
@@ -169,6 +170,7 @@ async def consents(deps: Dependencies, caller: Caller, form: Pairs) -> Bundle:
         as_of=read.as_of,
         policy_version=read.policy_version,
         positions=read.positions,
+        behind=read.behind,
     )
 
 

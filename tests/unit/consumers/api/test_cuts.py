@@ -30,6 +30,7 @@ from tests.unit.consumers.api.cutting import Cut, cut_at
 from tests.unit.consumers.api.world import (
     ANN,
     BOB,
+    CNK,
     DOCTOR,
     NOBODY,
     NOW,
@@ -65,7 +66,15 @@ REVEAL: dict[str, object] = {
     "motivation": "asks where it was bought",
     "evidence": {"proof": "eidsigning", "reference": "592000000000"},
 }
+EMERGENCY: dict[str, object] = {
+    "patient": ANN,
+    "motivation_type": "vital_interest",
+    "motivation": "unconscious",
+}
 READS = {
+    "a history in an emergency": Read(
+        "/v1/patients/emergency", World.caregiver, EMERGENCY, 200, CNK
+    ),
     "own history": Read("/v1/me/history", World.patient, {}, 200, POSOLOGY),
     "a patient's history": Read(
         "/v1/patients/history", World.caregiver, {"patient": ANN}, 200, POSOLOGY
@@ -95,6 +104,7 @@ READS = {
 async def furnished() -> World:
     """Ann consented, has a link with the doctor and gave Bob a mandate; both have a line."""
     world = World(audit_timeout=30.0)
+    world.open_emergencies()
     await world.add_line()
     await world.add_line(BOB)
     ann, bob, doctor = await world.subject(ANN), await world.subject(BOB), world.professional()
@@ -172,7 +182,7 @@ async def test_nothing_is_recorded_that_was_not_decided(name: str) -> None:
     async def check(world: World, cut: Cut, at: int) -> None:
         await _ask(world, read)
         decided = at > max((i for i, call in enumerate(cut.calls) if call == DECIDES), default=-1)
-        recorded = [*world.log.audited(), *world.log.revealed()]
+        recorded = [*world.log.audited(), *world.log.revealed(), *world.log.emergencies()]
         subject_events = [event for event in recorded if event.subject is not None]
         assert decided or not subject_events, f"cut at {at}, {cut.calls[at]}"
 

@@ -192,7 +192,8 @@ async def test_receipts_and_notices_are_paged_by_cursor(world: World) -> None:
     assert [n for _, _, n in seen] == [0, 1, 2, 3, 4]
     assert seen[2][:2] == ("gap_noticed", "4")
     again = (await world.ask("/v1/receipts/search", _token(world), {"after": after})).json()
-    assert again == {"receipts": [], "next": after, "more": False}
+    assert (again["receipts"], again["next"], again["more"]) == ([], after, False)
+    assert (again["as_of"], again["behind"]) == ("2026-03-10T12:00:00Z", 0)
 
 
 async def test_asking_before_the_first_receipt_passes_none_over(world: World) -> None:
