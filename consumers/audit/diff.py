@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from consumers.audit import changed, erased
 from consumers.audit.changed import Changed, EventAt
 from consumers.audit.cuts import Border, Cut
-from consumers.audit.logged import Indexed, stretches
+from consumers.audit.logged import STRETCH_LEAVES, Indexed, stretches
 from consumers.progress import Progress
 from infra.kafka import Partition, Record
 from projections.batch import failure_of, fold_batch
@@ -59,6 +59,7 @@ async def diff(
     parts = [_Part(one, asked.subject) for one in projections]
     start, end = Border(asked.start), Border(asked.end)
     gone: dict[str, int] = {}
+    done = 0
     topics = {one.topic for one in projections} | {SUBJECT_REGISTERED.name}
     async for stretch in stretches(read, size, topics):
         before, between = _divided(stretch, start, end)
@@ -67,11 +68,14 @@ async def diff(
         for part in parts:
             await part.fold(before, tell=False)
             await part.fold(between, tell=True)
-        progress(STEP, stretch[-1][0] + 1 if stretch else 0, size)
-    progress(STEP, size, size)
+        done = min(done + STRETCH_LEAVES, size)
+        progress(STEP, done, size)
     found = Difference(left_out=[one for part in parts for one in part.left_out])
-    told = [one for part in parts for one in part.changes]
-    found.changes, found.erased = changed.without_erased(told, gone)
+    for part in parts:
+        # What outlives an erasure (the access log, the register of erasures) is told of everybody.
+        kept, hidden = changed.without_erased(part.changes, gone if part.forgets else {})
+        found.changes += kept
+        found.erased += hidden
     found.changes.sort(key=lambda one: (one.event.leaf, one.projection, one.table))
     return found
 
@@ -101,6 +105,11 @@ class _Part:
         self.changes: list[Changed] = []
         self.left_out: list[Failure] = []
         self._stopped = False
+
+    @property
+    def forgets(self) -> bool:
+        """Whether an erasure takes a subject's rows away."""
+        return self._projection.forgets
 
     async def fold(self, records: Sequence[Indexed], *, tell: bool) -> None:
         """Applies records of its topic; with `tell` every row that changes is kept."""

@@ -11,6 +11,7 @@ from streams.notary.tiles import WIDTH
 
 STRETCH: Final = 16
 """Bundles that are read at a time: 4,096 leaves."""
+STRETCH_LEAVES: Final = STRETCH * WIDTH
 Indexed = tuple[int, Record]
 """A leaf's index and its record."""
 

@@ -56,12 +56,11 @@ def _head(body: Element, report: AuditReport, digest: str) -> None:
         verdict += f" {len(report.not_done)} audits were not done."
     _text(body, "p", verdict, "verdict" if report.holds else "differs")
     table = _table(body, "What was audited", ("what", "value"))
-    period = f"{report.period.start:%Y-%m-%d %H:%M:%S} to {report.period.end:%Y-%m-%d %H:%M:%S} UTC"
     for name, value in (
         ("log", report.origin),
         ("leaves", str(report.size)),
         ("root", report.root),
-        ("period (append times)", period),
+        ("period (append times)", str(report.period)),
         ("auditor", report.auditor),
         ("code", report.code),
         ("issued", f"{report.issued_at:%Y-%m-%d %H:%M:%S} UTC"),

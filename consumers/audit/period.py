@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from consumers.audit.logged import stretches
+from consumers.audit.logged import STRETCH_LEAVES, stretches
 from consumers.audit.report import Window
 from consumers.audit.tally import ErasureSeen, Tally
 from consumers.progress import Progress
@@ -21,12 +21,12 @@ async def tally(read: Read, size: int, window: Window, progress: Progress) -> Ta
     Raises:
         LogUnavailable, BundleInvalid, LeafInvalid: entries are missing or damaged: verify it first.
     """
-    found = Tally(window)
+    found, done = Tally(window), 0
     async for stretch in stretches(read, size, LOGGED):
         for _, record in stretch:
             found.add(record)
-        progress(STEP, stretch[-1][0] + 1 if stretch else 0, size)
-    progress(STEP, size, size)
+        done = min(done + STRETCH_LEAVES, size)
+        progress(STEP, done, size)
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from consumers.audit import erased
 from consumers.audit.cuts import EVERYTHING, Border, Cut
-from consumers.audit.logged import stretches
+from consumers.audit.logged import STRETCH_LEAVES, stretches
 from consumers.audit.replayed import Replay, Replayed
 from consumers.progress import Progress
 from infra.kafka import Partition, Record
@@ -251,13 +251,12 @@ class _Walk:
             inside = [one for index, one in stretch if self._border.admits(index, one)]
             for part in self._parts:
                 await part.take([one for one in inside if one.topic == part.live.topic])
-            done = stretch[-1][0] + 1 if stretch else done
+            done = min(done + STRETCH_LEAVES, size)
             progress(STEP, done, size)
         for place, offset in self._border.beyond.items():
             for part in self._parts:
                 if part.live.topic == place.topic:
                     part.beyond[place.partition] = offset
-        progress(STEP, size, size)
 
 
 @dataclass(frozen=True, slots=True)

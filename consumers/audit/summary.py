@@ -52,6 +52,12 @@ class Period(Model):
     start: Instant
     end: Instant
 
+    def __str__(self) -> str:
+        """For people, in UTC."""
+        begun = self.start.timestamp() > 0
+        first = f"{self.start:%Y-%m-%d %H:%M:%S}" if begun else "the beginning of the log"
+        return f"{first} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
+
 
 class AuditReport(Model):
     """All audits of a period of one log, up to `size` leaves."""

@@ -13,13 +13,13 @@ from consumers.audit.changed import Changed
 from consumers.audit.diff import Asked, Difference
 from consumers.audit.diff import diff as diff_log
 from consumers.audit.exported import ExportInvalid, Unlike
-from consumers.audit.remote import opened
 from consumers.cli.audit_log import verifier_of
 from consumers.cli.audit_replay import NO_KEYS, Keep, Only, cut_of, needs_keys, vault_for, verified
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
 from consumers.cli.progress import shown
 from consumers.cli.projections import Name
+from consumers.cli.recorded import Auditor, Recorder, opened_recorded
 from consumers.progress import Progress
 from infra.settings import Settings, load_settings
 from projections.shells import registered
@@ -52,6 +52,7 @@ def diff(  # noqa: PLR0917 - typer passes options by name
         bool, typer.Option("--without-keys", help="Only what needs no key vault.")
     ] = False,
     keep: Keep = None,
+    auditor: Auditor = None,
     exports: Annotated[
         list[Path] | None,
         typer.Option(help="Compare two exports of dpp audit replay instead; given twice."),
@@ -62,8 +63,9 @@ def diff(  # noqa: PLR0917 - typer passes options by name
     """Tells which events between two places of the log changed which rows, and in which columns.
 
     Values are shown of columns that are neither sealed nor clinical. It needs the log, and for
-    what is sealed the key vault; neither Kafka nor the database. With --exports it compares what
-    two versions of the code made of one log. Exit code 0: it was told (with --exports: they are
+    what is sealed the key vault; neither Kafka nor the database. Who reads a folder where a broker
+    is named (DPP_KAFKA_BOOTSTRAP) is recorded there first. With --exports it compares what two
+    versions of the code made of one log. Exit code 0: it was told (with --exports: they are
     the same); 1: the log does not hold, or the exports differ; 2: an option has another form;
     3: log, vault or keys are missing.
     """
@@ -77,7 +79,7 @@ def diff(  # noqa: PLR0917 - typer passes options by name
     screen = console(plain=plain)
     with one_sentence(), ExitStack() as stack, shown(screen, silent=as_json) as told:
         settings = load_settings()
-        read = opened(place, settings, stack)
+        read = opened_recorded(place, settings, stack, Recorder(settings, "diff", auditor, place))
         size = verified(read, known, keep, told).size
         try:
             found, left_out = asyncio.run(

@@ -15,7 +15,6 @@ from consumers.audit.cuts import EVERYTHING, Cut, CutInvalid
 from consumers.audit.exported import FileExport
 from consumers.audit.kept import Kept
 from consumers.audit.keys import ReadingVault
-from consumers.audit.remote import opened
 from consumers.audit.replay import Asked
 from consumers.audit.replay import replay as replay_log
 from consumers.audit.replayed import Replay, Replayed
@@ -25,6 +24,7 @@ from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
 from consumers.cli.progress import shown
 from consumers.cli.projections import Name, words
+from consumers.cli.recorded import Auditor, Recorder, opened_recorded
 from consumers.progress import Progress
 from consumers.stack.stack import migration_sources
 from infra.keys.memory import MemoryVault
@@ -65,6 +65,7 @@ def replay(  # noqa: PLR0917 - typer passes options by name
         bool,
         typer.Option("--keep-schema", help="Leave the rebuilt rows, as versions to be dropped."),
     ] = False,
+    auditor: Auditor = None,
     export: Annotated[
         Path | None,
         typer.Option(help="New file of hashes by subject, for dpp audit diff --exports."),
@@ -74,8 +75,11 @@ def replay(  # noqa: PLR0917 - typer passes options by name
 ) -> None:
     """Builds projections from the log alone, and compares them with the live rows.
 
-    The log is verified first; Kafka is not asked. Rows are compared at the positions that log and
-    live version both have come to. It needs the database as its owner, and for what is sealed the
+    The log is verified first; Kafka is not read. Rows are compared at the positions that log and
+    live version both have come to. Who reads a folder where a broker is named
+    (DPP_KAFKA_BOOTSTRAP) is recorded there first.
+
+    It needs the database as its owner, and for what is sealed the
     backbone's own key vault (DPP_VAULT_DSN, DPP_KEK_FILE). Exit code 0: the same; 1: log or rows
     do not hold, the first differing subject is named; 2: an option has another form; 3: something
     is missing, so it is not known.
@@ -84,7 +88,7 @@ def replay(  # noqa: PLR0917 - typer passes options by name
     screen = console(plain=plain)
     with one_sentence(), ExitStack() as stack, shown(screen, silent=as_json) as told:
         settings = load_settings()
-        read = opened(place, settings, stack)
+        read = opened_recorded(place, settings, stack, Recorder(settings, "replay", auditor, place))
         checkpoint = verified(read, known, keep, told)
         names = {one.value for one in projection or Name}
         asked = Asked(cut, keep_schema)
@@ -234,7 +238,9 @@ def _print(found: Replay, *, plain: bool) -> None:
 def _lines(one: Replayed) -> list[str]:
     lines = []
     if one.content:
-        lines.append(f"{one.projection}: log {one.content} live {one.live}")
+        lines.append(f"{one.projection:15} {one.content}")
+    if one.content != one.live:
+        lines.append(f"{'  live':15} {one.live}")
     if one.schema is not None:
         lines.append(f"  kept in {one.schema}: dpp projections drop removes it")
     if one.later:

@@ -19,7 +19,6 @@ from consumers.audit.against_kafka import compare as compare_log
 from consumers.audit.cuts import EVERYTHING, Cut
 from consumers.audit.kept import Kept
 from consumers.audit.page import page as printed
-from consumers.audit.remote import opened
 from consumers.audit.replay import Asked
 from consumers.audit.replayed import Replay
 from consumers.audit.report import Window
@@ -34,6 +33,7 @@ from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
 from consumers.cli.progress import shown
 from consumers.cli.projections import Name
+from consumers.cli.recorded import Auditor, Recorder, opened_recorded
 from consumers.cli.rederive import INSTANT, Stage, audited, window_of
 from consumers.progress import Progress
 from consumers.stack.office import office_signing_key
@@ -81,9 +81,7 @@ def report(  # noqa: PLR0917 - typer passes options by name
         datetime | None,
         typer.Option("--to", formats=[INSTANT], help="Append time to stop before; now if none."),
     ] = None,
-    auditor: Annotated[
-        str | None, typer.Option(help="Who answers for the audit; the login name if not given.")
-    ] = None,
+    auditor: Auditor = None,
     signing_key: Annotated[
         Path | None,
         typer.Option(help="The auditor's private key, made if missing; the office's if not given."),
@@ -104,7 +102,10 @@ def report(  # noqa: PLR0917 - typer passes options by name
     """Does all audits of a period, and signs what was found and what could not be done.
 
     The log is verified, compared with Kafka, replayed into projections, and its decisions are
-    derived again; erasures, cosignatures, gaps and events are counted. Exit code 0: nothing that
+    derived again; erasures, cosignatures, gaps and events are counted. Where a broker is named
+    (DPP_KAFKA_BOOTSTRAP), who does is recorded there first.
+
+    Exit code 0: nothing that
     was looked at differs; 1: something does, or the report to check does not hold; 2: an option
     has another form; 3: the log or the signing key cannot be read.
     """
@@ -127,7 +128,9 @@ def report(  # noqa: PLR0917 - typer passes options by name
     with one_sentence(), ExitStack() as stack, shown(screen, silent=as_json) as told:
         settings = load_settings()
         signing = _signing_key(settings, signing_key)
-        read = opened(place, settings, stack)
+        with_kafka = settings.kafka_bootstrap is not None
+        recorder = Recorder(settings, "report", auditor, place, kafka=with_kafka)
+        read = opened_recorded(place, settings, stack, recorder)
         made = _made(settings, read, scope, told)
         note = summary.sign(made, signing.private)
         output.write_text(note)
@@ -296,10 +299,7 @@ def _as_json(found: AuditReport, *, signed: str) -> dict[str, object]:
 
 def _print(found: AuditReport, *, plain: bool) -> None:
     screen = console(plain=plain)
-    title = (
-        f"{found.origin}, {found.size} leaves, {found.period.start:%Y-%m-%d %H:%M} to "
-        f"{found.period.end:%Y-%m-%d %H:%M} UTC"
-    )
+    title = f"{found.origin}, {found.size} leaves, {found.period}"
     rows = [
         (one.name, one.outcome.replace("_", " "), one.reason or "; ".join(one.findings[:3]))
         for one in found.sections

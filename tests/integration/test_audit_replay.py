@@ -310,7 +310,7 @@ async def test_the_command_says_what_it_compared_and_what_not_and_answers_by_its
     await filled(ground)
     ground.broker.log(ground.folder)
     monkeypatch.setenv("DPP_POSTGRES_DSN", ground.settings.dsn)
-    monkeypatch.setenv("DPP_KAFKA_BOOTSTRAP", "localhost:1")
+    monkeypatch.delenv("DPP_KAFKA_BOOTSTRAP", raising=False)
     keep = ground.folder.with_name("mine")
     arguments = ["audit", "replay", str(ground.folder), "--vkey", str(LOG_KEY), "--without-keys"]
     ran = await dpp(*arguments, "--json", "--keep", str(keep), "--keep-schema")
@@ -354,7 +354,7 @@ async def test_a_report_is_signed_names_what_differs_and_what_was_not_done(
     await ground.projected()
     ground.broker.log(ground.folder)
     monkeypatch.setenv("DPP_POSTGRES_DSN", ground.settings.dsn)
-    monkeypatch.setenv("DPP_KAFKA_BOOTSTRAP", "localhost:1")
+    monkeypatch.delenv("DPP_KAFKA_BOOTSTRAP", raising=False)
     signed, page, key = tmp_path / "report.txt", tmp_path / "report.html", tmp_path / "mine.key"
     ran = await dpp(
         *("audit", "report", str(ground.folder), "--vkey", str(LOG_KEY), "--json"),
@@ -406,6 +406,7 @@ async def test_a_diff_names_the_event_and_two_exports_the_subjects_that_code_mak
     await ground.projected()
     ground.broker.log(ground.folder)
     monkeypatch.setenv("DPP_POSTGRES_DSN", ground.settings.dsn)
+    monkeypatch.delenv("DPP_KAFKA_BOOTSTRAP", raising=False)
     log = (str(ground.folder), "--vkey", str(LOG_KEY), "--without-keys")
     ran = await dpp("audit", "diff", *log, "--from", str(before), "--subject", ANN, "--json")
     assert ran.code == 0, ran

@@ -22,7 +22,7 @@ from schemas.dispensation import CORRECTED, Supersedes
 from streams.notary.directory import LogDirectory
 from streams.notary.notes import Checkpoint
 from tests.integration.projections_world import NOON, Facts, Output, subject_of
-from tests.integration.test_projections_others import COMMON
+from tests.integration.test_projections_others import COMMON, decision
 from tests.support.replay_log import Broker
 
 ANN, BOB = subject_of("ann"), subject_of("bob")
@@ -144,11 +144,13 @@ async def test_what_an_erased_person_had_is_counted_and_not_told(story: Story) -
     executed = story.fact(
         subject.ErasureExecuted, erasure="erasure-one", author_role="privacy_officer"
     )
+    story.broker.append(topics.ACCESS_AUDITED.name, decision(1))
     story.broker.append(SUBJECTS, executed)
     await story.vault.destroy_subject(ANN, 1, NOON)
     found = await story.diff(start=Cut(size=0))
-    assert ANN not in {one.subject for one in found.changes}
-    assert found.erased >= 2
+    told = {one.projection for one in found.changes if one.subject == ANN}
+    assert told == {"access_log"}, "which outlives an erasure"
+    assert found.erased == 2, "the consent is given and withdrawn"
 
 
 async def test_events_that_cannot_be_folded_are_named_and_another_vault_ends_the_projection(

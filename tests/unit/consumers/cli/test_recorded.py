@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from consumers.audit.follow import Demands, Following
 from consumers.audit.kept import Kept
-from consumers.cli import audit_follow, audit_log
+from consumers.cli import audit_diff, audit_follow, audit_log, audit_replay, audit_report
 from consumers.cli.main import app
 from consumers.cli.recorded import Recorder
 from infra.kafka import BrokerUnavailable
@@ -114,7 +114,9 @@ def test_a_copy_is_verified_where_there_is_no_broker(kafka: Kafka, folder: Path)
     assert kafka.events == []
 
 
-@pytest.mark.parametrize("command", ["verify", "prove", "compare", "follow"])
+@pytest.mark.parametrize(
+    "command", ["verify", "prove", "compare", "follow", "replay", "diff", "report"]
+)
 def test_what_cannot_be_recorded_is_not_read_bad(
     kafka: Kafka, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
@@ -126,6 +128,8 @@ def test_what_cannot_be_recorded_is_not_read_bad(
     more = {
         "prove": ("--id", "7", "--output", tmp_path / "p"),
         "follow": ("--compare", "--keep", tmp_path),
+        "diff": ("--from", "7"),
+        "report": ("--output", tmp_path / "r", "--signing-key", tmp_path / "key"),
     }
     done = dpp(command, folder, "--vkey", LOG, "--auditor", WHO, *more.get(command, ()))
     assert (done.exit_code, "as if the broker" in done.stderr) == (3, True)
@@ -166,5 +170,8 @@ async def test_a_follower_looks_at_nothing_that_it_could_not_record(
 
 
 def test_the_commands_that_read_entries_say_that_they_are_recorded() -> None:
-    for command in (audit_log.verify, audit_log.prove, audit_follow.compare, audit_follow.follow):
+    for command in (
+        *(audit_log.verify, audit_log.prove, audit_follow.compare, audit_follow.follow),
+        *(audit_replay.replay, audit_diff.diff, audit_report.report),
+    ):
         assert "recorded" in (command.__doc__ or "")
