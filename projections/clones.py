@@ -1,7 +1,8 @@
 """Tables of a version to be built: those of the live one, without rows and without read indexes.
 
 Taken from the catalogue, so that a version always has the shape that the migrations gave the live
-one. Indexes that serve reads only are made when the rows are in.
+one; only another layout (`projections.layouts`) brings its own. Indexes that serve reads only are
+made when the rows are in.
 """
 
 import re
@@ -10,6 +11,7 @@ from typing import Final
 from psycopg import sql
 
 from infra.postgres import Connection
+from projections.layouts import Layouts
 
 _TABLES: Final = """
 SELECT c.relname, pg_get_partkeydef(c.oid) FROM pg_class AS c
@@ -61,6 +63,27 @@ async def clone_tables(connection: Connection, live: str, made: str) -> None:
                 sql.Identifier(made, table), sql.Identifier(name), sql.SQL(definition)
             )
         )
+
+
+async def make_tables(connection: Connection, made: str, layouts: Layouts) -> None:
+    """Makes the schema and the empty tables of a layout of its own."""
+    await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(made)))
+    await _inside(connection, made, layouts.tables)
+
+
+async def make_indexes(connection: Connection, made: str, layouts: Layouts) -> None:
+    """Makes the indexes that serve reads of a layout of its own; those that exist stay."""
+    async with connection.transaction():
+        await _inside(connection, made, layouts.indexes)
+
+
+async def _inside(connection: Connection, schema: str, statements: sql.SQL | None) -> None:
+    if statements is not None:
+        await connection.execute(
+            sql.SQL("SET LOCAL search_path TO {}, public").format(sql.Identifier(schema))
+        )
+        await connection.execute(statements)
+        await connection.execute("SET LOCAL search_path TO DEFAULT")
 
 
 async def copy_rows(connection: Connection, live: str, made: str) -> None:

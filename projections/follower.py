@@ -33,6 +33,7 @@ from projections.health import (
     ProjectionHealth,
 )
 from projections.landing import Landing
+from projections.layouts import LayoutUnknown, come_in
 from projections.leases import Leases
 from projections.shells import Projection, Writer
 from projections.store import (
@@ -122,6 +123,8 @@ class Follower:
                 await self._fail(halt.failure)
             except PositionLost:
                 await self._fail(self._failure("position_lost"))
+            except LayoutUnknown as error:
+                await self._fail(self._failure("layout_unknown"), error)
             except psycopg.Error as error:
                 await self._fail(self._failure(f"database_{type(error).__name__}".lower()), error)
             except Exception as error:  # noqa: BLE001 - no projection may take the others along
@@ -134,6 +137,7 @@ class Follower:
             reader(self._settings) as source,
             Landing() as landing,
         ):
+            await come_in(connection, {projection.name: projection.layouts})
             partitions = await source.partitions(projection.topic)
             target = await self._target(connection, source, partitions)
             await use_schema(connection, target.schema)

@@ -68,6 +68,13 @@ async def columns_of(connection: Connection, schema: str) -> list[TableColumns]:
     return [TableColumns(table, types) for table, types in found.items()]
 
 
+async def unshared_columns(connection: Connection, left: str, right: str) -> frozenset[str]:
+    """Names of columns that only one of two versions has, in the tables that both have."""
+    lefts = {one.table: one.types.keys() for one in await columns_of(connection, left)}
+    rights = {one.table: one.types.keys() for one in await columns_of(connection, right)}
+    return frozenset().union(*(lefts[one] ^ rights[one] for one in lefts.keys() & rights.keys()))
+
+
 async def stored_content(
     connection: Connection, schema: str, leaving_out: Collection[str] = ()
 ) -> dict[str, TableContent]:
@@ -109,8 +116,10 @@ async def first_difference(
     keys: Mapping[str, Sequence[str]],
     leaving_out: Collection[str] = (),
 ) -> Difference | None:
-    """Compares two schemas row by row along the primary keys."""
+    """Compares the tables of two schemas that `keys` names, row by row along these keys."""
     for one in await columns_of(connection, left):
+        if one.table not in keys:
+            continue
         types = {name: kind for name, kind in one.types.items() if name not in leaving_out}
         compared = TableColumns(one.table, types)
         found = await _first_in(connection, compared, left, right, keys[one.table])

@@ -1,7 +1,8 @@
 """Writes the history's row changes: binary COPY into a stage, then sets of rows at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from operator import itemgetter
 from typing import Any, Final, assert_never
 
 from psycopg import sql
@@ -9,7 +10,7 @@ from psycopg.errors import UniqueViolation
 
 from infra.postgres import Connection
 from projections.folds.history import Change, PutVersion, Supersede
-from projections.rows import copy_rows
+from projections.rows import copy_rows, table_columns
 from projections.statements import statement
 
 MONTHS_LOCK: Final = 0x6470_706D
@@ -46,15 +47,25 @@ _ENDED: Final = {
 
 
 class HistoryWriter:
-    """Writes on one connection, whose search path names the version."""
+    """Writes on one connection, whose search path names the version.
+
+    Columns that the version's table does not have are left out: they are another layout's.
+    """
 
     def __init__(self, connection: Connection, *, fresh: bool = False) -> None:
         self._connection = connection
         self._fresh = fresh
         self._months: set[date] = set()
+        self._columns: dict[str, str] = {}
+        self._pick: Callable[[PutVersion], tuple[Any, ...]]
 
     async def prepare(self) -> None:
         """Makes the stages of this connection; they are empty again after every transaction."""
+        stored = {one for one, _ in await table_columns(self._connection, TABLE)}
+        self._columns = {name: kind for name, kind in COLUMNS.items() if name in stored}
+        fields = [number for number, name in enumerate(COLUMNS) if name in stored]
+        whole = len(fields) == len(COLUMNS)
+        self._pick = itemgetter(slice(len(COLUMNS))) if whole else itemgetter(*fields)
         for table, columns in (("history_entered", _STAGED), ("history_ended", _ENDED)):
             body = ", ".join(f"{name} {kind}" for name, kind in columns.items())
             await self._connection.execute(
@@ -94,8 +105,8 @@ class HistoryWriter:
             staged += entered
         if staged:
             await self._stage("history_entered", _STAGED, staged)
-            await self._connection.execute(statement("history/enter"))
-            await self._connection.execute(statement("history/withdraw"))
+            await self._execute("history/enter")
+            await self._execute("history/withdraw")
         if ended:
             await self._stage("history_ended", _ENDED, ended)
             await self._connection.execute(statement("history/supersede"))
@@ -107,9 +118,9 @@ class HistoryWriter:
             entered = [row for row in entered if row.generation > erased.get(row.subject, 0)]
         try:
             async with self._connection.transaction():
-                table, types = sql.Identifier(TABLE), list(COLUMNS.values())
-                rows = (row[: len(COLUMNS)] for row in entered)
-                await copy_rows(self._connection, table, COLUMNS, types, rows)
+                table, types = sql.Identifier(TABLE), list(self._columns.values())
+                rows = map(self._pick, entered)
+                await copy_rows(self._connection, table, self._columns, types, rows)
         except UniqueViolation:
             return False
         return True
@@ -120,6 +131,16 @@ class HistoryWriter:
             ([*{row.subject for row in entered}],),
         )
         return dict(await cursor.fetchall())
+
+    async def _execute(self, name: str) -> None:
+        """Enters staged versions; `{taken}` is the former one's time of delivery, and their own."""
+        sources = {name: "f" if name == "delivered_at" else "s" for name in self._columns}
+        await self._connection.execute(
+            statement(name).format(
+                columns=sql.SQL(", ").join(map(sql.Identifier, self._columns)),
+                taken=sql.SQL(", ").join(sql.Identifier(one, of) for of, one in sources.items()),
+            )
+        )
 
     async def _stage(
         self, table: str, columns: dict[str, str], rows: Iterable[Sequence[Any]]

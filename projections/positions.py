@@ -18,6 +18,7 @@ from psycopg_pool import PoolTimeout
 
 from infra.postgres import Connection, DatabaseUnavailable, Pool, connect
 from infra.waiting import under_way
+from projections.layouts import KNOWN, Layouts, LayoutUnknown, come_in
 from projections.store import CHANNEL
 
 QUIET_SECONDS: Final = 10.0
@@ -59,14 +60,15 @@ class Reached:
 
 
 class PositionWaiter:
-    """Knows how far every projection is, and lets callers wait.
+    """Knows how far every projection is, and lets callers wait; says which layouts readers know.
 
     One per process: `start`, any number of `wait` at the same time, `stop`.
     """
 
-    def __init__(self, dsn: str, pool: Pool) -> None:
+    def __init__(self, dsn: str, pool: Pool, layouts: Mapping[str, Layouts] | None = None) -> None:
         self._dsn = dsn
         self._pool = pool
+        self._layouts = KNOWN if layouts is None else layouts
         self._reached: dict[Tracked, int] = {}
         self._waiting: defaultdict[Tracked, set[tuple[int, asyncio.Future[int]]]]
         self._waiting = defaultdict(set)
@@ -77,6 +79,7 @@ class PositionWaiter:
 
         Raises:
             DatabaseUnavailable: the database does not answer.
+            LayoutUnknown: a live version has columns that this release does not know.
         """
         listening = asyncio.Event()
         self._task = asyncio.create_task(self._listen(listening))
@@ -168,14 +171,17 @@ class PositionWaiter:
         while True:
             try:
                 async with connect(self._dsn, autocommit=True) as connection:
+                    await come_in(connection, self._layouts)
                     await connection.execute(f"LISTEN {CHANNEL}")
                     await self._read(connection, afresh=True)
                     listening.set()
                     delay = RECONNECT_SECONDS[0]
                     await self._hear(connection)
-            except (DatabaseUnavailable, psycopg.Error) as error:
+            except (DatabaseUnavailable, LayoutUnknown, psycopg.Error) as error:
                 if not listening.is_set():
                     raise
+                if isinstance(error, LayoutUnknown):
+                    self._reached.clear()
                 _log.warning("positions are not heard, trying again", error=type(error).__name__)
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, RECONNECT_SECONDS[1])

@@ -17,10 +17,10 @@ from infra.postgres import Connection, connect
 from infra.settings import Settings
 from projections.batch import strict
 from projections.building import Pace, fill
-from projections.clones import clone_indexes, primary_keys
+from projections.clones import clone_indexes, make_indexes, primary_keys
 from projections.content import content_hash
 from projections.erasure import forget_erased
-from projections.hashing import Difference, first_difference, stored_content
+from projections.hashing import Difference, first_difference, stored_content, unshared_columns
 from projections.shells import Projection
 from projections.store import Failure, Target, load_places, set_aside_of
 from projections.versions import (
@@ -29,6 +29,8 @@ from projections.versions import (
     building,
     copy_live,
     hold_live,
+    layout_of,
+    live_layout,
     live_version,
     progress,
     switch,
@@ -137,12 +139,23 @@ async def _started(
 ) -> tuple[Target, Report]:
     target = await building(connection, projection)
     if target is not None:
+        if not projection.layouts.know(await layout_of(connection, target)):
+            raise VersionRefused(
+                f"Version {target.version} of {projection.name} was begun by another release: run "
+                f"that one, or dpp projections drop {projection.name} {target.version}."
+            )
         return target, Report(projection.name, target.version, resumed=True)
     async with reader(settings) as source:
         partitions = await source.partitions(projection.topic)
         beginnings = await source.beginning_offsets(partitions)
     found = {one.partition: offset for one, offset in beginnings.items()}
-    target = await begin(connection, projection, found)
+    layout = projection.layouts.last
+    if options.from_snapshot and layout != await live_layout(connection, projection):
+        raise VersionRefused(
+            f"The new version of {projection.name} has other columns (layout {layout}): build it "
+            "from the log, without --from-snapshot."
+        )
+    target = await begin(connection, projection, found, newest=True)
     if options.from_snapshot:
         await copy_live(connection, projection, target)
     return target, Report(projection.name, target.version)
@@ -188,7 +201,7 @@ class _Rebuild:
             if self.stop.is_set():
                 return "cancelled"
         self.told(Standing("indexes", 0, 0, 0.0))
-        await clone_indexes(connection, self.projection.schema, self.target.schema)
+        await self._index(connection)
         if self.projection.forgets:
             await forget_erased(connection, self.target.schema)
         if not await self._verified(connection):
@@ -203,6 +216,14 @@ class _Rebuild:
             self.report.positions = await self._live(connection)
             await switch(connection, self.projection, self.target, self.report.content_hash or "")
         return "live"
+
+    async def _index(self, connection: Connection) -> None:
+        live, made = self.projection.schema, self.target.schema
+        layout = await layout_of(connection, self.target)
+        if layout == await live_layout(connection, self.projection):
+            await clone_indexes(connection, live, made)
+        else:
+            await make_indexes(connection, made, self.projection.layouts)
 
     def _unlike(self) -> Outcome:
         if self.report.failure is not None:
@@ -243,18 +264,20 @@ class _Rebuild:
                     return False
                 await other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
                 await other.execute("SELECT FROM projection_version")
-            changed = self.options.changed
-            live = await stored_content(other, self.projection.schema, changed)
-            built = await stored_content(other, self.target.schema, changed)
-            whole = await stored_content(other, self.target.schema) if changed else built
+            former, made = self.projection.schema, self.target.schema
+            changed = self.options.changed | await unshared_columns(other, former, made)
+            live = await stored_content(other, former, changed)
+            built = await stored_content(other, made, changed)
+            whole = await stored_content(other, made) if changed else built
             self.report.content_hash = content_hash(whole)
-            if live != built:
-                keys = await primary_keys(other, self.projection.schema)
-                self.report.difference = await first_difference(
-                    other, self.projection.schema, self.target.schema, keys, changed
-                )
+            shared = live.keys() & built.keys()
+            equal = all(live[one] == built[one] for one in shared)
+            if not equal:
+                found = await primary_keys(other, former)
+                keys = {table: key for table, key in found.items() if table in shared}
+                self.report.difference = await first_difference(other, former, made, keys, changed)
             await other.execute("COMMIT")
-            return live == built
+            return equal
 
     @asynccontextmanager
     async def _shown(self, live: Mapping[int, int]) -> AsyncIterator[None]:

@@ -4,8 +4,9 @@ Sets know no order among them, so positions do: an upsert replaces earlier rows 
 or is filled only by what came after it. That also makes a second application change nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, Literal, assert_never
 
 from psycopg import sql
@@ -18,13 +19,17 @@ RECORDED: Final = "recorded_position"
 _SEQUENCE: Final = "stage_sequence"
 _POSITION: Final = "stage_position"
 _ORDER: Final = ("put", "close", "fill")
+Kind = Literal["put", "close", "fill"]
+Picker = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+_Given = tuple[Kind, str, tuple[str, ...], tuple[str, ...]]
+"""What a change says of itself: kind, table, and the names in its key and among its values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Changes that one statement applies: same kind, table and columns."""
 
-    kind: Literal["put", "close", "fill"]
+    kind: Kind
     table: str
     key: tuple[str, ...]
     values: tuple[str, ...]
@@ -37,19 +42,35 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """A temporary table of a shape, and what applies its rows."""
+    """A temporary table of a shape, what picks its rows, and what applies them."""
 
+    shape: Shape
+    pick_key: Picker
+    pick_values: Picker
     table: sql.Identifier
     types: Sequence[int]
     statement: sql.Composed
+
+    def row(self, change: Change) -> tuple[Any, ...]:
+        """The change's columns and its place in the log; an upsert has it among them."""
+        match change:
+            case Upsert(row=row):
+                return (*self.pick_key(row), *self.pick_values(row), None)
+            case Fill(key=key, values=values, position=position):
+                return (*self.pick_key(key), *self.pick_values(values), position)
+            case Close(key=key, values=values, position=position):
+                return (*self.pick_key(key), *self.pick_values(values), position)
+            case _:
+                assert_never(change)
 
 
 class RowWriter:
     """Writes a projection's changes on one connection, whose search path names the version.
 
-    With `forgets`, rows of an erased generation of a subject never enter. With `fresh`, rows are
-    copied straight into tables that are being filled, and staged only where one is there already;
-    who fills them takes the rows of erased subjects out in the end.
+    Columns that the version's tables do not have are left out: they are another layout's. With
+    `forgets`, rows of an erased generation of a subject never enter. With `fresh`, rows are copied
+    straight into tables that are being filled, and staged only where one is there already; who
+    fills them takes the rows of erased subjects out in the end.
     """
 
     def __init__(
@@ -64,7 +85,7 @@ class RowWriter:
         self._fresh = fresh
         self._primary_keys = primary_keys
         self._forgets = forgets
-        self._stages: dict[Shape, _Stage] = {}
+        self._stages: dict[_Given, _Stage] = {}
 
     async def prepare(self) -> None:
         """Stages are made when a shape is first met."""
@@ -74,23 +95,25 @@ class RowWriter:
 
     async def write(self, changes: Iterable[Change]) -> None:
         """Applies the changes inside the caller's transaction."""
-        staged: dict[Shape, list[tuple[Any, ...]]] = {}
+        staged: dict[_Given, list[tuple[Any, ...]]] = {}
         for number, change in enumerate(changes):
-            shape = _shape(change, self._primary_keys)
-            staged.setdefault(shape, []).append((*_values(change, shape), number))
-        for shape in sorted(staged, key=lambda one: _ORDER.index(one.kind)):
-            if shape not in self._stages:
-                self._stages[shape] = await self._make_stage(shape, f"stage_{len(self._stages)}")
-            stage = self._stages[shape]
-            if self._fresh and shape.kind == "put" and await self._enter(shape, staged[shape]):
+            given = _given(change)
+            stage = self._stages.get(given)
+            if stage is None:
+                stage = self._stages[given] = await self._make_stage(given)
+            staged.setdefault(given, []).append((*stage.row(change), number))
+        for given in sorted(staged, key=lambda one: _ORDER.index(one[0])):
+            stage, rows = self._stages[given], staged[given]
+            if self._fresh and stage.shape.kind == "put" and await self._enter(stage, rows):
                 continue
-            await copy_rows(self._connection, stage.table, None, stage.types, staged[shape])
+            await copy_rows(self._connection, stage.table, None, stage.types, rows)
             await self._connection.execute(stage.statement)
 
-    async def _enter(self, shape: Shape, rows: Iterable[tuple[Any, ...]]) -> bool:
+    async def _enter(self, stage: _Stage, rows: Iterable[tuple[Any, ...]]) -> bool:
         """Copies rows straight into their table; False, and nothing done, if one is there."""
+        shape = stage.shape
         newest = {row[: len(shape.key)]: row[:-2] for row in rows}
-        table, types = sql.Identifier(shape.table), self._stages[shape].types[:-2]
+        table, types = sql.Identifier(shape.table), stage.types[:-2]
         try:
             async with self._connection.transaction():
                 await copy_rows(self._connection, table, shape.columns, types, newest.values())
@@ -98,7 +121,10 @@ class RowWriter:
             return False
         return True
 
-    async def _make_stage(self, shape: Shape, name: str) -> "_Stage":
+    async def _make_stage(self, given: _Given) -> _Stage:
+        stored = [one for one, _ in await table_columns(self._connection, given[1])]
+        shape = _shape(given, self._primary_keys, stored)
+        name = f"stage_{len(self._stages)}"
         await self._connection.execute(
             sql.SQL(
                 "CREATE TEMP TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS"
@@ -111,18 +137,11 @@ class RowWriter:
                 sql.Identifier(shape.table),
             )
         )
-        stage = sql.Identifier("pg_temp", name)
-        types = [kind for _, kind in await self._columns(f"pg_temp.{name}")]
-        others = [one for one, _ in await self._columns(shape.table) if one not in shape.columns]
-        return _Stage(stage, types, self._statement(shape, stage, others))
-
-    async def _columns(self, table: str) -> list[tuple[str, int]]:
-        cursor = await self._connection.execute(
-            "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = %s::regclass"
-            " AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-            (table,),
-        )
-        return [(name, kind) for name, kind in await cursor.fetchall()]
+        table = sql.Identifier("pg_temp", name)
+        types = [kind for _, kind in await table_columns(self._connection, f"pg_temp.{name}")]
+        others = [one for one in stored if one not in shape.columns]
+        statement = self._statement(shape, table, others)
+        return _Stage(shape, _picker(shape.key), _picker(shape.values), table, types, statement)
 
     def _statement(
         self, shape: Shape, stage: sql.Identifier, others: Sequence[str]
@@ -155,29 +174,43 @@ async def copy_rows(
             await copy.write_row(row)
 
 
-def _shape(change: Change, primary_keys: Mapping[str, Sequence[str]]) -> Shape:
+async def table_columns(connection: Connection, table: str) -> list[tuple[str, int]]:
+    """The columns of a table and their types, in their order."""
+    cursor = await connection.execute(
+        "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = %s::regclass"
+        " AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        (table,),
+    )
+    return [(name, kind) for name, kind in await cursor.fetchall()]
+
+
+def _given(change: Change) -> _Given:
     match change:
         case Upsert(table=table, row=row):
-            key = tuple(primary_keys[table])
-            return Shape("put", table, key, tuple(name for name in row if name not in key))
+            return "put", table, (), tuple(row)
         case Fill(table=table, key=where, values=values):
-            return Shape("fill", table, tuple(where), tuple(values))
+            return "fill", table, tuple(where), tuple(values)
         case Close(table=table, key=where, values=values):
-            return Shape("close", table, tuple(where), tuple(values))
+            return "close", table, tuple(where), tuple(values)
         case _:
             assert_never(change)
 
 
-def _values(change: Change, shape: Shape) -> tuple[Any, ...]:
-    match change:
-        case Upsert(row=row):
-            return (*(row[name] for name in shape.columns), None)
-        case Fill(key=key, values=values, position=position):
-            return (*key.values(), *values.values(), position)
-        case Close(key=key, values=values, position=position):
-            return (*key.values(), *values.values(), position)
-        case _:
-            assert_never(change)
+def _shape(
+    given: _Given, primary_keys: Mapping[str, Sequence[str]], stored: Collection[str]
+) -> Shape:
+    kind, table, where, values = given
+    key = where or tuple(primary_keys[table])
+    return Shape(
+        kind, table, key, tuple(name for name in values if name not in key and name in stored)
+    )
+
+
+def _picker(names: Sequence[str]) -> Picker:
+    """What picks the values of these names; `itemgetter` makes no tuple of less than two."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple(row[name] for name in names)
 
 
 def _put(

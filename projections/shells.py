@@ -22,6 +22,7 @@ from projections.folds import (
 )
 from projections.folds.changes import Change
 from projections.history_store import TABLE, HistoryWriter
+from projections.layouts import KNOWN, Layouts
 from projections.memory import HISTORY_KEY
 from projections.opening import open_facts
 from projections.rows import RowWriter
@@ -99,6 +100,11 @@ class Projection(Protocol):
         ...
 
     @property
+    def layouts(self) -> Layouts:
+        """The sets of columns that it can read and write; its rows name those of all."""
+        ...
+
+    @property
     def primary_keys(self) -> Mapping[str, Sequence[str]]:
         """Tables and their primary keys."""
         ...
@@ -125,6 +131,11 @@ class Plain:
     sets_aside: bool = True
     forgets: bool = False
     key_derived: frozenset[str] = frozenset()
+
+    @property
+    def layouts(self) -> Layouts:
+        """Those of this release."""
+        return KNOWN[self.name]
 
     async def fold(self, events: Sequence[Event]) -> Folded:
         """Folds one after the other."""
@@ -211,9 +222,15 @@ def recall_projection(topic: str = topics.RECALL_NOTICES.name) -> Plain:
 class _Sealed:
     """A projection that folds record facts with what they seal."""
 
+    name: str
     from_stage = True
     sets_aside = True
     forgets = True
+
+    @property
+    def layouts(self) -> Layouts:
+        """Those of this release."""
+        return KNOWN[self.name]
 
     def __init__(
         self,

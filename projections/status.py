@@ -41,6 +41,7 @@ class Status:
     moved_at: datetime | None
     set_aside: int
     content_hash: str | None
+    layout: int
     why: str = ""
 
     @property
@@ -108,5 +109,6 @@ def _status(
         moved_at=max((part.moved_at for part in stored.values()), default=None),
         set_aside=one.set_aside,
         content_hash=one.content_hash,
+        layout=one.layout,
         why=why.get(one.projection, "") if one.state == "live" else "",
     )

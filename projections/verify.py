@@ -26,7 +26,13 @@ from projections.hashing import Difference, columns_of, stored_content
 from projections.memory import Tables
 from projections.shells import Projection
 from projections.store import Target, load_places, set_aside_of
-from projections.versions import VersionRefused, begin, building, drop, live_version
+from projections.versions import (
+    VersionRefused,
+    begin,
+    building,
+    drop,
+    live_version,
+)
 
 BATCH_RECORDS: Final = 5000
 CURSOR_ROWS: Final = 2000

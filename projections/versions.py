@@ -15,8 +15,9 @@ from psycopg.rows import class_row
 
 from infra.errors import InfrastructureError
 from infra.postgres import Connection
-from projections.clones import clone_tables, copy_rows
+from projections.clones import clone_tables, copy_rows, make_tables
 from projections.erasure import lock_positions
+from projections.layouts import strangers
 from projections.shells import Projection
 from projections.store import BUILD, Target, load_places
 
@@ -40,6 +41,7 @@ class Version:
     live_until: datetime | None
     content_hash: str | None
     """As verified at the switch."""
+    layout: int
     set_aside: int
     """Events that it left out."""
 
@@ -64,6 +66,7 @@ async def versions(connection: Connection, projection: str | None = None) -> lis
     async with connection.cursor(row_factory=class_row(Version)) as cursor:
         await cursor.execute(
             "SELECT projection, version, state, begun_at, live_from, live_until, content_hash,"
+            " layout,"
             " (SELECT count(*) FROM projection_set_aside AS a WHERE a.projection = v.projection"
             " AND a.version = v.version) AS set_aside FROM projection_version AS v"
             " WHERE %(one)s::text IS NULL OR projection = %(one)s ORDER BY projection, version",
@@ -81,11 +84,18 @@ async def building(connection: Connection, projection: Projection) -> Target | N
 
 
 async def begin(
-    connection: Connection, projection: Projection, beginnings: Mapping[int, int]
+    connection: Connection,
+    projection: Projection,
+    beginnings: Mapping[int, int],
+    *,
+    newest: bool = False,
 ) -> Target:
-    """A new version with empty tables, its positions at the beginning of the log."""
+    """A new version with empty tables, its positions at the beginning of the log.
+
+    Its columns are those of the live one, or with `newest` those of the last layout there is.
+    """
     async with connection.transaction():
-        target = await _made(connection, projection, "building")
+        target = await _made(connection, projection, "building", newest=newest)
         await connection.execute(
             "INSERT INTO projection_build_position"
             " (projection, topic, version, partition, position, beginning, mark)"
@@ -116,16 +126,23 @@ async def scratch(connection: Connection, projection: Projection) -> Target:
         return await _made(connection, projection, "kept")
 
 
-async def _made(connection: Connection, projection: Projection, state: State) -> Target:
+async def _made(
+    connection: Connection, projection: Projection, state: State, *, newest: bool = False
+) -> Target:
+    live = await live_layout(connection, projection)
+    layout = projection.layouts.last if newest else live
     cursor = await connection.execute(
-        "INSERT INTO projection_version (projection, version, state)"
-        " SELECT %(one)s, coalesce(max(version), 0) + 1, %(state)s FROM projection_version"
-        " WHERE projection = %(one)s RETURNING version",
-        {"one": projection.name, "state": state},
+        "INSERT INTO projection_version (projection, version, state, layout)"
+        " SELECT %(one)s, coalesce(max(version), 0) + 1, %(state)s, %(layout)s"
+        " FROM projection_version WHERE projection = %(one)s RETURNING version",
+        {"one": projection.name, "state": state, "layout": layout},
     )
     row = await cursor.fetchone()
     target = _built(projection, int(row[0]) if row else 1)
-    await clone_tables(connection, projection.schema, target.schema)
+    if layout == live:
+        await clone_tables(connection, projection.schema, target.schema)
+    else:
+        await make_tables(connection, target.schema, projection.layouts)
     return target
 
 
@@ -159,6 +176,18 @@ async def hold_live(connection: Connection) -> None:
     await connection.execute("LOCK TABLE projection_position IN SHARE ROW EXCLUSIVE MODE")
 
 
+async def live_layout(connection: Connection, projection: Projection) -> int:
+    """The layout of the version that readers see; of one that was never run, the first."""
+    found = await versions(connection, projection.name)
+    return next((one.layout for one in found if one.state == "live"), 1)
+
+
+async def layout_of(connection: Connection, target: Target) -> int:
+    """The layout of a version."""
+    found = await versions(connection, target.projection)
+    return next(one.layout for one in found if one.version == target.version)
+
+
 async def live_version(connection: Connection, projection: Projection) -> Target:
     """The version that readers see.
 
@@ -181,8 +210,10 @@ async def switch(
     The caller holds the live positions (`hold_live`) and has brought the version to them.
 
     Raises:
-        VersionRefused: it is not exactly where the live one is.
+        VersionRefused: it is not exactly where the live one is, or has a layout that somebody who
+            is connected does not know.
     """
+    await _require_known(connection, projection, await layout_of(connection, target))
     live = await live_version(connection, projection)
     former = live.version
     built = await load_places(connection, target)
@@ -222,6 +253,18 @@ async def switch(
     await connection.execute(
         "DELETE FROM projection_build_position WHERE projection = %s", (target.projection,)
     )
+
+
+async def _require_known(connection: Connection, projection: Projection, layout: int) -> None:
+    if layout == await live_layout(connection, projection):
+        return
+    number = await strangers(connection, projection.name, layout)
+    if number:
+        raise VersionRefused(
+            f"{number} processes that read or follow {projection.name} run a release that does not "
+            f"know its layout {layout}: end them or run a later release of them, then run dpp "
+            "projections rebuild again."
+        )
 
 
 async def drop(connection: Connection, projection: Projection, version: int) -> None:

@@ -210,11 +210,12 @@ def _told(*, silent: bool) -> Callable[[Standing], None]:
 
 def _print_status(found: list[Status]) -> None:
     screen = console()
-    columns = ("projection", "version", "state", "lag", "set aside", "moved", "why")
+    columns = ("projection", "version", "layout", "state", "lag", "set aside", "moved", "why")
     rows = [
         (
             one.projection,
             one.version,
+            one.layout,
             one.state,
             "?" if one.lag is None else one.lag,
             one.set_aside,

@@ -1,13 +1,6 @@
 -- Revocations take their time of delivery from the version that they withdraw, if it is there.
-INSERT INTO dispensation (
-    delivered_month, pharmacy, dguid, version, status, event_type, ce_id, subject, generation,
-    period, delivered_at, product_index, returns_index, sealed, score, warnings,
-    recorded_partition, recorded_position
-)
-SELECT
-    s.delivered_month, s.pharmacy, s.dguid, s.version, s.status, s.event_type, s.ce_id, s.subject,
-    s.generation, s.period, f.delivered_at, s.product_index, s.returns_index, s.sealed, s.score,
-    s.warnings, s.recorded_partition, s.recorded_position
+INSERT INTO dispensation ({columns})
+SELECT {taken}
 FROM pg_temp.history_entered AS s
 JOIN dispensation AS f
     ON f.delivered_month = s.delivered_month AND f.pharmacy = s.pharmacy
