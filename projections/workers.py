@@ -3,11 +3,13 @@
 import asyncio
 import multiprocessing
 import signal
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event as ProcessEvent
+from types import ModuleType
 from typing import Final
 
 from infra.keys.opening import opened_vault
@@ -70,12 +72,13 @@ class Crew:
             with ProcessPoolExecutor(
                 len(shares), mp_context=context, initializer=_enter, initargs=(told,)
             ) as pool:
-                work = [
-                    loop.run_in_executor(
-                        pool, _share, self.settings, self.target, share, cap, self.set_aside
-                    )
-                    for share in shares
-                ]
+                with _main_left_out():
+                    work = [
+                        loop.run_in_executor(
+                            pool, _share, self.settings, self.target, share, cap, self.set_aside
+                        )
+                        for share in shares
+                    ]
                 try:
                     found = await asyncio.gather(*work)
                 finally:
@@ -89,6 +92,21 @@ class Crew:
     async def _tell(self, told: ProcessEvent) -> None:
         await self.stop.wait()
         told.set()
+
+
+@contextmanager
+def _main_left_out() -> Iterator[None]:
+    """Lets a process that is begun meanwhile not import what this one was started with.
+
+    It would do so although it needs nothing of it, and for the command line that takes three times
+    as long as all else that a worker imports.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 _told: list[ProcessEvent] = []
