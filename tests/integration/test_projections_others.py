@@ -425,7 +425,7 @@ async def test_a_recall_tells_pharmacies_lines_and_who_acknowledged(
     await _recalls(world)
     (notice,) = await notice_queries.notices(database, limit=9, open_only=True)
     assert (notice.recall, notice.cnk, notice.closed_at) == ("recall-0001", "0041020", None)
-    assert await notice_queries.notices(database, limit=9, authority="0206653946") == []
+    assert await notice_queries.notices(database, limit=9, authority="0000000196") == []
     concern = Concern(product, batch_index(key, "0000000", "LOTA"), start=START, end=END)
     lines = await notice_queries.lines(database, concern, pharmacy=PHARMACY, limit=9)
     assert {(one.dguid, one.certain) for one in lines} == {
@@ -472,7 +472,7 @@ def counted_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]
 async def _recalls(world: World) -> None:
     """Two recalls, of which one is closed; the pharmacy acknowledged two lines of the other."""
     act = {"at": NOON, "token_issuer": "i", "token_id": "t"}
-    about = {"authority": "0884579424", "cnk": "0041020", "reference": "R", "reason": "why"}
+    about = {"authority": "0000000394", "cnk": "0041020", "reference": "R", "reason": "why"}
     events: list[RecallEvent] = [
         RecallOpened.model_validate({**act, **about, "recall": "recall-0001"}),
         RecallOpened.model_validate({**act, **about, "recall": "recall-0002"}),

@@ -25,7 +25,7 @@ from tests.unit.projections.test_suppression import _less
 MONTH, REGIONS = date(2026, 1, 1), ("north", "south", "west")
 PRODUCTS = {"1": "A01AA01", "2": "A01AA01", "3": "A01AA02", "4": "A01AA02", "5": "A01AA02"}
 CODES = ("A01AA01", "A01AA02")
-AFMPS, INAMI = "0884579424", "0206653946"
+AFMPS, INAMI = "0000000394", "0000000196"
 Variable = tuple[str, str]
 
 

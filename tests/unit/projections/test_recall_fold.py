@@ -10,7 +10,7 @@ from schemas.recall import RecallAcknowledged, RecallClosed, RecallOpened
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 AT = Recorded(1, 9, NOW, "id-1")
 ACT = {"recall": "recall-0001", "at": NOW, "token_issuer": "i", "token_id": "t"}
-AFMPS = "0884579424"
+AFMPS = "0000000394"
 
 
 def test_a_recall_is_a_row_with_all_that_it_says() -> None:

@@ -135,7 +135,7 @@ async def test_a_pharmacy_that_has_no_line_of_it_learns_nothing_bad(world: World
     assert told == [("permit", 0, None)] * 5
 
 
-@pytest.mark.parametrize("authority", ["0206653946", "0123456749"])
+@pytest.mark.parametrize("authority", ["0000000196", "0123456749"])
 async def test_an_authority_without_the_mandate_is_refused_and_that_is_recorded_bad(
     world: World, authority: str
 ) -> None:

@@ -610,7 +610,7 @@ class World:
             "pharmacist", nihdi=PHARMACIST, profession="pharmacist", organisation=OTHER_PHARMACY
         )
 
-    def authority(self, number: str = "0884579424") -> str:
+    def authority(self, number: str = "0000000394") -> str:
         return self.token("authority", organisation=number)
 
     def pharmacy(self, number: str = PHARMACY) -> str:
