@@ -1,2 +1,2 @@
--- Which set of columns a version's tables have (projections/layouts.py).
-ALTER TABLE projection_version ADD COLUMN layout integer NOT NULL DEFAULT 1 CHECK (layout >= 1);
+-- Which set of columns a version's tables have, from 1 (projections/layouts.py).
+ALTER TABLE projection_version ADD COLUMN layout integer NOT NULL DEFAULT 1;
