@@ -1,4 +1,4 @@
-"""The projections: each fold alone, all five together, rebuilding, hashing, and how soon one sees.
+"""The projections: each fold alone, all five together, rebuilt, replayed, and how soon one sees.
 
 Every round works on a database of its own, and all on the same log. Rates of following are counted
 from the moment that a runner in this process follows until it has applied everything.
@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from psycopg import sql
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 
 from consumers.bench.benches import Run
 from consumers.bench.projecting.log import Keys, Visits, make_topic, send
+from consumers.bench.projecting.replaying import measure_replay, written
 from consumers.bench.projecting.rivals import in_batches, measure_rival, one_by_one
 from consumers.bench.projecting.visible import RATE, measure_visible
 from consumers.bench.result import Findings
@@ -35,6 +37,7 @@ from projections.rebuild import Options, Standing, rebuild
 from projections.runner import migrations, run_projections
 from projections.shells import History, Projection, registered
 from schemas.keyvault import KeyVault
+from streams.notary.notes import Checkpoint
 
 VISITS: Final = 75_000
 """Of two facts each."""
@@ -67,16 +70,19 @@ async def measure_projections(run: Run, visits: int, rival: int, single: int) ->
         keys = await Keys.of(vault)
         run.progress("publishing", 0, 0)
         await _publish(settings, Visits(keys), visits)
+        read = sorted({one.topic for one in registered(vault) if one.name in FIVE})
+        log = run.folder / "log", await written(settings, run.folder / "log", read)
         for number in range(run.rounds):
             run.progress("rounds", number, run.rounds)
             async with _database(settings, f"round_{number}") as own:
-                await _round(own, vault, findings, visits)
+                await _round(own, vault, findings, visits, log)
             async with _database(settings, f"rivals_{number}") as own:
                 await _rivals(own, vault, findings, rival, single)
                 await _visible(own, vault, findings, keys, f"bench.visible.{number}")
     run.progress("rounds", run.rounds, run.rounds)
     for name in ("executemany", "upsert_per_event"):
         findings.ratio(f"history_vs_{name}", "history", name)
+    findings.ratio("replay_vs_following", "replay", "all_five")
     for name, goal in GOALS.items():
         findings.at_least(f"{name}_per_second", goal, findings.median(name))
     findings.at_most("visible_p99_ms", VISIBLE_GOAL, findings.median("visible_p99"))
@@ -113,10 +119,17 @@ async def _publish(settings: Settings, visits: Visits, count: int) -> None:
         await sender.flush()
 
 
-async def _round(settings: Settings, vault: KeyVault, findings: Findings, visits: int) -> None:
+async def _round(
+    settings: Settings,
+    vault: KeyVault,
+    findings: Findings,
+    visits: int,
+    log: tuple[Path, Checkpoint],
+) -> None:
     every = [one for one in registered(vault) if one.name in FIVE]
     async with _database(settings, "together") as own:
         findings.sample("all_five", _RATE, await _followed(own, every))
+        findings.sample("replay", _RATE, await measure_replay(own, *log, every))
     for one in every:
         findings.sample(one.name, _RATE, await _followed(settings, [one]))
     async with connect(settings.dsn, autocommit=True, statement_ms=0) as connection:
