@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -10,26 +10,21 @@ from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, fail, one_sentence, print_json
 from consumers.cli.run import until_stopped
 from consumers.witness.app import WitnessService, witness_app
-from consumers.witness.store import WitnessStore, WitnessStoreBroken
+from consumers.witness.keeping import opened_witness, witness_verifier
 from infra.observability import logs
 from infra.observability.ops import serve_app, serve_ops
 from infra.settings import Settings, load_settings
-from streams.intake.keys import SigningKey
 from streams.notary import notes
 from streams.notary.notes import NoteInvalid, Verifier
 
 app = typer.Typer(help="A witness of transparency logs.", no_args_is_help=True)
-_KEY: Final = "witness.key"
-_STORE: Final = "witness.sqlite"
 
 
 @app.command()
 def vkey(as_json: Json = False) -> None:
     """Prints the witness's verifier key, which logs and auditors pin; makes the key if need be."""
     with one_sentence():
-        settings = load_settings()
-        key, _ = _opened(settings)
-        text = str(notes.verifier(settings.witness_name, key.private, notes.COSIGNATURE))
+        text = str(witness_verifier(load_settings()))
     if as_json:
         print_json({"vkey": text})
     else:
@@ -54,7 +49,7 @@ def serve(
     known = [_log_key(one) for one in log]
     with one_sentence():
         settings = load_settings()
-        key, store = _opened(settings)
+        key, store = opened_witness(settings)
         logs.configure(settings.log_format, part="witness")
         service = WitnessService(
             settings.witness_name,
@@ -75,26 +70,6 @@ def serve(
                 )
 
         asyncio.run(until_stopped(serving, settings))
-
-
-def _opened(settings: Settings) -> tuple[SigningKey, WitnessStore]:
-    """Key and store, made together: a key without its store would cosign a second history.
-
-    Raises:
-        WitnessStoreBroken: there is a key, and what it has cosigned is lost.
-    """
-    folder = settings.data / "witness"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key, kept = folder / _KEY, folder / _STORE
-    if key.exists() and not kept.exists():
-        raise WitnessStoreBroken(
-            f"{kept} is lost, and with it what {key} has cosigned. Restore its newest copy, or "
-            "begin anew with a new key in an empty folder, and tell the logs and auditors."
-        )
-    store = WitnessStore(kept)
-    if not key.exists():
-        SigningKey.generate("witness-1").save(key)
-    return SigningKey.load(key), store
 
 
 def _log_key(text: str) -> Verifier:

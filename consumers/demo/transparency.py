@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from consumers.audit.remote import HttpLog
 from consumers.audit.verify import Memory, verify
 from consumers.demo.checks import Checks
 from consumers.stack.office import log_verifier
+from consumers.witness.keeping import witness_verifier
 from infra.kafka import Partition, partition_for, reader
 from infra.keys.opening import opened_vault
 from infra.settings import Settings
@@ -20,8 +22,9 @@ from schemas.sealing import b64decode
 from schemas.sealing.pseudonym import subject_pseudonym
 from schemas.topics import ACCESS_AUDITED
 from streams.notary import leaf, notes, proofs, tiles
-from streams.notary.directory import LogDirectory
-from streams.notary.notes import Verifier
+from streams.notary.directory import CHECKPOINT, LogDirectory, Read
+from streams.notary.notes import NoteInvalid, Verifier
+from streams.notary.opening import Demand, open_log
 
 WAIT_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.2
@@ -41,8 +44,12 @@ async def transparency(settings: Settings, api_url: str, patient: str, checks: C
     checks.expect("the newest access is proven in the log", True, opened.size > proven.index)
     record = leaf.decode(proven.entry)
     checks.expect("and it is of this patient", subject.encode(), record.key)
-    found = await asyncio.to_thread(verify, LogDirectory(settings.log_folder).read, log, Memory())
+    witness = witness_verifier(settings)
+    read = await _cosigned(LogDirectory(settings.log_folder).read, Demand(log, [witness], 1))
+    found = await asyncio.to_thread(verify, read, log, Memory(), witnesses=[witness], needed=1)
     checks.expect("the whole log holds", None, found.fault and found.fault.sentence)
+    signers = notes.parse_note(read(CHECKPOINT)).signed_by([witness])
+    checks.expect("a witness has cosigned it", [witness.name], [one.name for one in signers])
     async with httpx.AsyncClient(base_url=api_url, timeout=60.0) as api:
         token = await _token(api, role="auditor")
         served = await asyncio.to_thread(_verified_over_http, f"{api_url}/log", token, log)
@@ -51,6 +58,16 @@ async def transparency(settings: Settings, api_url: str, patient: str, checks: C
         checks.expect("the patient is given a proof that holds", True, index >= 0)
     altered = await asyncio.to_thread(_altered, settings.log_folder, log, proven.index)
     checks.expect("one altered byte is noticed, at its leaf", ("entry", proven.index), altered)
+
+
+async def _cosigned(read: Read, demand: Demand) -> Read:
+    """The log under a checkpoint of now with the cosignatures demanded, once they have come."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            with suppress(NoteInvalid):
+                note = (await asyncio.to_thread(open_log, read, demand)).note
+                return lambda path: note if path == CHECKPOINT else read(path)
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _token(api: httpx.AsyncClient, **claims: str) -> str:

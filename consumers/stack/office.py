@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from consumers.keys.log_keys import LogKeyFiles
+from consumers.witness.keeping import witness_key_path
 from infra.kafka import Producer, producer
 from infra.keys.kek import create_kek_file
 from infra.keys.opening import opened_vault
@@ -175,6 +176,7 @@ async def init_office(settings: Settings) -> list[str]:
         facts = [
             *_intake_facts(tables, intake.values()),
             *log_facts(tables, settings),
+            *_witness_facts(tables, settings),
             *_registrar_facts(tables, settings),
         ]
     finally:
@@ -206,6 +208,16 @@ def log_facts(tables: BroadcastTables, settings: Settings) -> list[PublisherFact
         for key in LogKeyFiles(log_key_path(settings)).load()
         if key.key_id not in stated
     ]
+
+
+def _witness_facts(tables: BroadcastTables, settings: Settings) -> list[PublisherFact]:
+    """The key of a witness of our own, if there is one here."""
+    path = witness_key_path(settings)
+    key = SigningKey.load(path) if path.exists() else None
+    if key is None or tables.backbone_key_lives("witness"):
+        return []
+    public = b64encode(key.public_bytes)
+    return [BackboneKeyPublished(key_id=key.key_id, purpose="witness", public_key=public)]
 
 
 def _registrar_facts(tables: BroadcastTables, settings: Settings) -> list[PublisherFact]:

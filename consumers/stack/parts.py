@@ -23,6 +23,8 @@ class Part:
     port: int
     environment: dict[str, str] = field(repr=False)
     folder: Path
+    command: tuple[str, ...] = ()
+    """Arguments of `dpp`, if they are others than `run NAME`."""
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
 
@@ -55,7 +57,7 @@ class Part:
 
     def _spawn(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
         return spawn(
-            [sys.executable, "-m", "consumers.cli.main", "run", self.name],
+            [sys.executable, "-m", "consumers.cli.main", *(self.command or ("run", self.name))],
             folder=self.folder,
             output=output,
             at_parents_death=signal.SIGTERM,

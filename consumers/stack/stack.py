@@ -13,8 +13,9 @@ import structlog
 from pydantic import SecretStr
 
 from consumers.catalogue.sample import ensure_sample
-from consumers.stack.office import first_keys, init_office
+from consumers.stack.office import first_keys, init_office, log_signers
 from consumers.stack.parts import PARTS, Part
+from consumers.witness.keeping import witness_verifier
 from infra import migrations, topics
 from infra.catalogue.postgres import migrations_source
 from infra.embedded.cluster import EmbeddedInfrastructure
@@ -22,7 +23,9 @@ from infra.embedded.processes import free_ports, tail
 from infra.errors import InfrastructureError
 from infra.migrations import Source
 from infra.roles import logins
-from infra.settings import Settings
+from infra.settings import Settings, load_settings
+from streams.notary import notes
+from streams.notary.notes import Verifier
 
 READY_SECONDS: Final = 90.0
 PERSONAS_FILE: Final = "personas.json"
@@ -92,21 +95,32 @@ class Stack:
         await topics.apply(settings)
         await migrations.migrate(migration_sources(settings))
         await ensure_sample(settings.dsn)
+        cosigner = witness_verifier(settings)
         await init_office(settings)
         self._settings = settings
-        self._progress("quality stage, subject stage, projections, notary, keeper, API")
+        self._progress("quality stage, subject stage, projections, notary, witness, keeper, API")
         # Servers of our own have no other guest, so each part gets a role with a fresh password.
         self._logins = {} if self._embedded is None else await logins(settings)
-        ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))
-        if settings.api_port:
-            ports["api"] = settings.api_port
-        self._settings = settings.model_copy(update={"api_port": ports.get("api", 0)})
-        for name, port in ports.items():
-            self.parts[name] = Part(name, port, self._environment(name, port), settings.data)
-            self.parts[name].start()
+        self._make_parts(settings, cosigner)
+        for part in self.parts.values():
+            part.start()
         await self.wait_ready()
         self._watching = asyncio.create_task(self._watch())
         self._write_endpoints(await self._tokens())
+
+    def _make_parts(self, settings: Settings, cosigner: Verifier) -> None:
+        """Every part with its ports, and a witness, which the notary asks."""
+        cosigning, watched, *free = free_ports(len(PARTS) + 2)
+        ports = dict(zip(PARTS, free, strict=True))
+        if settings.api_port:
+            ports["api"] = settings.api_port
+        own = f"http://127.0.0.1:{cosigning} {cosigner}"
+        named = ",".join(one for one in (settings.log_witnesses, own) if one)
+        update = {"api_port": ports["api"], "log_witnesses": named}
+        self._settings = settings.model_copy(update=update)
+        for name, port in ports.items():
+            self.parts[name] = Part(name, port, self._environment(name, port), settings.data)
+        self.parts["witness"] = _witness(settings, cosigning, watched)
 
     async def _servers(self) -> Settings:
         settings = self._given.model_copy(update={"data": self._given.data.absolute()})
@@ -126,8 +140,10 @@ class Stack:
 
     def _environment(self, name: str, port: int) -> dict[str, str]:
         own = self._logins.get(name, self.settings)
+        of_all = self.settings
+        shared = {"api_port": of_all.api_port, "log_witnesses": of_all.log_witnesses}
         return {
-            **own.model_copy(update={"api_port": self.settings.api_port}).environment(),
+            **own.model_copy(update=shared).environment(),
             "DPP_METRICS_PORT": str(port),
         }
 
@@ -225,6 +241,17 @@ class Stack:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+
+def _witness(settings: Settings, port: int, metrics_port: int) -> Part:
+    """A witness of our own; it is told its folder and the log's public keys, and nothing else."""
+    own = load_settings(
+        data=settings.data, witness_name=settings.witness_name, metrics_port=metrics_port
+    )
+    keys = [notes.verifier(settings.log_origin, one) for one in log_signers(settings).keys]
+    logs = [argument for key in keys for argument in ("--log", str(key))]
+    command = ("witness", "serve", *logs, "--port", str(port))
+    return Part("witness", metrics_port, own.environment(), settings.data, command)
 
 
 def _write_private(file: Path, content: Mapping[str, object]) -> None:

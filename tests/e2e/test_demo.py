@@ -59,6 +59,7 @@ def test_every_count_and_every_expectation_of_the_demo_holds(
     assert told["agrees"]
     assert told["differences"] == []
     assert len(told["checks"]) > 15
+    assert "a witness has cosigned it" in {check["what"] for check in told["checks"]}
     assert all(check["holds"] for check in told["checks"])
     for group in told["counts"].values():
         for pair in group.values():
