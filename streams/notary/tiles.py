@@ -107,9 +107,10 @@ def pack(entries: list[bytes]) -> bytes:
     Raises:
         BundleInvalid: an entry has more than 65,535 bytes, which its length cannot say.
     """
-    if any(len(entry) > MAX_ENTRY_BYTES for entry in entries):
-        raise BundleInvalid(f"an entry has more than {MAX_ENTRY_BYTES} bytes")
-    return b"".join(len(entry).to_bytes(2) + entry for entry in entries)
+    try:
+        return b"".join([part for entry in entries for part in (len(entry).to_bytes(2), entry)])
+    except OverflowError:
+        raise BundleInvalid(f"an entry has more than {MAX_ENTRY_BYTES} bytes") from None
 
 
 def unpack(data: bytes, width: int) -> list[bytes]:
