@@ -6,7 +6,7 @@ The checkpoint is read before the handovers: what it needs of them was there bef
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.notary import handover, reading, tree
+from streams.notary import handover, notes, reading, tree
 from streams.notary.directory import CHECKPOINT, LogFileMissing, Read
 from streams.notary.handover import HANDOVERS, HandoverInvalid, Handovers, LogKeys
 from streams.notary.notes import Checkpoint, Verifier
@@ -20,7 +20,8 @@ class OpenedLog:
     checkpoint: Checkpoint
     keys: LogKeys
     handovers: Handovers
-    """Every handover that the log shows."""
+    """The handovers that the log shows, up to its checkpoint; of another succession than the
+    pinned key's only those seen before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,12 @@ def open_log(
         # It may have grown between the two readings.
         note = read(CHECKPOINT)
         checkpoint = _opened(note, keys, demand)
-        if last.size > checkpoint.size:
-            raise HandoverInvalid(
-                f"the log has {checkpoint.size} leaves and its key was handed over at {last.size}: "
-                "it was put back"
-            )
-    _check_history(read, checkpoint, keys.handovers[len(seen) :])
-    return OpenedLog(note, checkpoint, keys, shown)
+        _check_not_put_back(note, checkpoint, keys)
+    if not keys.handovers:
+        return OpenedLog(note, checkpoint, keys, seen)
+    reached = tuple(one for one in shown if one.last.size <= checkpoint.size)
+    _check_history(read, checkpoint, reached[len(seen) :])
+    return OpenedLog(note, checkpoint, keys, reached)
 
 
 def handovers_of(read: Read, origin: str) -> Handovers:
@@ -81,6 +81,17 @@ def handovers_of(read: Read, origin: str) -> Handovers:
 
 def _opened(note: bytes, keys: LogKeys, demand: Demand) -> Checkpoint:
     return handover.open_checkpoint(note, keys, demand.witnesses, needed=demand.needed)
+
+
+def _check_not_put_back(note: bytes, checkpoint: Checkpoint, keys: LogKeys) -> None:
+    """A copy may show a handover before the checkpoint that it follows, while both keys sign."""
+    last = keys.handovers[-1]
+    both = notes.parse_note(note).signed_by([last.successor])
+    if last.last.size > checkpoint.size and not both:
+        raise HandoverInvalid(
+            f"the log has {checkpoint.size} leaves, and its key was handed over at "
+            f"{last.last.size}: it was put back"
+        )
 
 
 def _check_history(read: Read, checkpoint: Checkpoint, handovers: Handovers) -> None:

@@ -211,6 +211,21 @@ def test_a_checkpoint_that_grew_between_two_readings_is_read_again(handed: Log) 
     assert verify(read, LOG, Memory()).fault is None
 
 
+def test_a_copy_that_shows_a_handover_before_the_checkpoint_it_follows_holds(log: Log) -> None:
+    log.grow(250, NEXT_KEY)
+    lagging = {path: log.read(path) for path in (CHECKPOINT,)}
+    log.hand_over()
+
+    def read(path: str) -> bytes:
+        return lagging.get(path) or log.read(path)
+
+    memory = Memory()
+    assert verify(read, LOG, memory).fault is None
+    assert {one.last.size for one in memory.handovers} == set()
+    assert log.fault(NEXT, memory) is None
+    assert [one.last.size for one in memory.handovers] == [HANDED]
+
+
 def test_proofs_from_before_hold_for_ever_and_under_the_new_key_with_the_log(log: Log) -> None:
     before = prove(log.read, LOG, by_id("77"))
     log.hand_over()
