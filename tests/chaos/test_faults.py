@@ -52,11 +52,13 @@ async def test_workers_that_die_freeze_join_and_leave_lose_and_double_nothing(
     _require_kept([task.result() for task in tasks])
 
 
-async def test_quality_control_loses_and_doubles_nothing_whatever_it_meets(ground: Ground) -> None:
-    for fault in OF_QUALITY:
-        subject = Dispensing(ground)
-        outcome = await run(fault, FAULTS[fault], subject, ground=ground, seed=SEED, scale=SHORT)
-        _require_kept([outcome])
+@pytest.mark.parametrize("fault", OF_QUALITY)
+async def test_quality_control_loses_and_doubles_nothing_whatever_it_meets(
+    ground: Ground, fault: str
+) -> None:
+    subject = Dispensing(ground)
+    outcome = await run(fault, FAULTS[fault], subject, ground=ground, seed=SEED, scale=SHORT)
+    _require_kept([outcome])
 
 
 @pytest.mark.parametrize("fault", sorted(OF_BROKER))
