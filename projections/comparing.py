@@ -42,7 +42,8 @@ class Cut(NamedTuple):
 class Comparison:
     """Rows of both sides as of the cut, and where they differ, told in the order of subjects.
 
-    `later` counts rows that one side has put anew behind the cut, so that they cannot be compared.
+    `later` counts rows that the live side has put anew behind the cut, so that they cannot be
+    compared; `since` those that it has put there for the first time.
     """
 
     contents: tuple[dict[str, TableContent], dict[str, TableContent]] = field(
@@ -50,6 +51,7 @@ class Comparison:
     )
     differing: int = 0
     later: int = 0
+    since: int = 0
     told: list[Difference] = field(default_factory=list)
 
     def add(self, one: Difference) -> None:
@@ -89,6 +91,7 @@ async def _compare_table(
         stood = None if stored is None else as_of(stored, *cut)
         if stored is not None and stood is None:
             found.later += wanted is not None
+            found.since += wanted is None
             continue
         for side, row in zip(digests, (stood, wanted), strict=True):
             if row is not None:

@@ -26,7 +26,7 @@ from projections.erasure import forget_erased
 from projections.hashing import Difference, stored_content
 from projections.scratch import Scratch, opened
 from projections.shells import Projection
-from projections.store import Place, Target, load_places, set_aside_of
+from projections.store import Failure, Place, Target, load_places, set_aside_of
 from projections.verify import LIVE
 from projections.versions import VersionRefused, live_version
 from schemas.topics import SUBJECT_REGISTERED
@@ -37,6 +37,7 @@ from streams.notary.notes import Checkpoint
 LOG: Final = "the log"
 """What lacks a row that is live and that no record of the log makes."""
 STEP: Final = "leaves replayed"
+NEVER_RUN: Final = "never_run"
 ERASED_TABLE: Final = "projection_erased"
 
 
@@ -81,37 +82,37 @@ async def replay(
             connect(settings.dsn, autocommit=True, statement_ms=0)
         )
         await snapshot.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        parts, left_out = [], {}
+        parts, found, left_out = [], [], {}
         for projection in projections:
+            if projection.topic not in LOGGED:
+                left_out[projection.name] = (
+                    f"its topic {projection.topic} is not among those that are logged"
+                )
+                continue
             try:
-                live = await _live(snapshot, projection)
-            except VersionRefused as error:
-                left_out[projection.name] = str(error)
+                live = await live_version(snapshot, projection)
+            except VersionRefused:
+                failure = Failure(NEVER_RUN, projection.topic)
+                found.append(Replayed(projection.name, 0, failure=failure))
                 continue
             made = await stack.enter_async_context(opened(settings, projection, keep=asked.keep))
             parts.append(await _Part.begun(snapshot, live, made, asked))
         walk = _Walk(asked.cut, parts)
         await walk.run(read, checkpoint.size, progress)
         gone = _Erased.told(walk.erased, await _carried_out(snapshot), parts)
-        found = tuple([await one.conclude(snapshot, gone) for one in parts])
+        found += [await one.conclude(snapshot, gone) for one in parts]
         if asked.export is not None:
             asked.export.begin(found)
             for one in sorted(parts, key=lambda part: part.projection.name):
                 await one.export(asked.export)
     return Replay(
-        checkpoint.origin, checkpoint.size, checkpoint.root, str(asked.cut), found, left_out
+        checkpoint.origin, checkpoint.size, checkpoint.root, str(asked.cut), tuple(found), left_out
     )
 
 
 def masked(one: Difference, hidden: Collection[str]) -> Difference:
     """A difference without values that only the holder of keys can know."""
     return replace(one, key={name: text for name, text in one.key.items() if name not in hidden})
-
-
-async def _live(snapshot: Connection, projection: Projection) -> Target:
-    if projection.topic not in LOGGED:
-        raise VersionRefused(f"its topic {projection.topic} is not among those that are logged")
-    return await live_version(snapshot, projection)
 
 
 async def _carried_out(snapshot: Connection) -> dict[str, int]:
@@ -196,41 +197,43 @@ class _Part:
 
     async def conclude(self, snapshot: Connection, gone: "_Erased") -> Replayed:
         """Compares; what was erased is forgotten first."""
-        found, projection, scratch = self.found, self.projection, self.scratch
+        found, scratch = self.found, self.scratch
         found.failure = scratch.failure
-        cut, reached = self.cut, {one: at.position for one, at in self.places.items()}
-        found.positions = cut
+        found.positions = self.cut
         found.behind = {
-            one: at - cut[one]
-            for one, at in reached.items()
-            if cut[one] < at and one not in self.beyond
+            one: at.position - found.positions[one]
+            for one, at in self.places.items()
+            if found.positions[one] < at.position and one not in self.beyond
         }
-        if scratch.failure is not None:
-            return found
-        if projection.forgets:
-            await forget_erased(scratch.connection, scratch.target.schema, gone.generations)
-        content = await stored_content(scratch.connection, scratch.target.schema)
-        public = await stored_content(
-            scratch.connection, scratch.target.schema, projection.key_derived
-        )
+        if scratch.failure is None:
+            if self.projection.forgets:
+                await forget_erased(scratch.connection, scratch.target.schema, gone.generations)
+            await self._compare(snapshot)
+            if self.projection.forgets:
+                found.differing += len(gone.forged)
+                found.differences += gone.forged
+        return found
+
+    async def _compare(self, snapshot: Connection) -> None:
+        found, hidden = self.found, self.projection.key_derived
+        connection, schema = self.scratch.connection, self.scratch.target.schema
+        content = await stored_content(connection, schema)
+        found.public = content_hash(await stored_content(connection, schema, hidden))
         live = await stored_content(snapshot, self.live.schema)
         if content != live:
+            reached = {one: at.position for one, at in self.places.items()}
             compared = await comparing.compare(
                 comparing.Version(snapshot, self.live.schema, LIVE),
-                comparing.Version(scratch.connection, scratch.target.schema, LOG),
-                projection.primary_keys,
-                comparing.Cut(cut, reached),
+                comparing.Version(connection, schema, LOG),
+                self.projection.primary_keys,
+                comparing.Cut(found.positions, reached),
             )
             live, content = compared.contents
-            found.later, found.differing = compared.later, compared.differing
-            found.differences = [masked(one, projection.key_derived) for one in compared.told]
+            found.later, found.since = compared.later, compared.since
+            found.differing = compared.differing
+            found.differences = [masked(one, hidden) for one in compared.told]
         found.rows = sum(one.rows for one in content.values())
         found.content, found.live = content_hash(content), content_hash(live)
-        found.public = content_hash(public)
-        if projection.forgets:
-            found.differing += len(gone.forged)
-            found.differences += gone.forged
-        return found
 
 
 class _Walk:

@@ -16,7 +16,8 @@ class Replayed:
 
     `behind` are offsets that the live version has passed and the log has not reached, by partition:
     what lies there was not compared. `ahead` counts records of the log that the live version has
-    not applied. `later` counts rows that were put anew behind the positions.
+    not applied. `later` counts rows that were put anew behind the positions, `since` live rows that
+    were put there for the first time: neither was compared.
     """
 
     projection: str
@@ -27,6 +28,7 @@ class Replayed:
     records: int = 0
     rows: int = 0
     later: int = 0
+    since: int = 0
     content: str = ""
     """Content hash of what the log became."""
     live: str = ""
@@ -40,6 +42,16 @@ class Replayed:
     """Where the rebuilt rows are, if they were kept."""
 
     @property
+    def why(self) -> str | None:
+        """Why it was not replayed, if it was not."""
+        at = self.failure
+        if at is None:
+            return None
+        if at.partition is None:
+            return f"It has no live version ({at.category})."
+        return f"{at.topic}-{at.partition} at {at.position} is not foldable: {at.category}."
+
+    @property
     def outcome(self) -> Outcome:
         """In one word."""
         if self.failure is not None:
@@ -49,7 +61,7 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A log replayed up to a cut; `left_out` names projections that were not, with the reason."""
+    """A log replayed up to a cut; `left_out` names projections that cannot be, with the reason."""
 
     origin: str
     size: int
@@ -65,5 +77,5 @@ class Replay:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing stopped a projection that was begun."""
+        """Whether every projection that can be was replayed."""
         return all(one.outcome != "not_replayed" for one in self.replayed)

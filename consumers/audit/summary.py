@@ -166,11 +166,8 @@ def replay_sections(found: Replay) -> list[Section]:
 
 def _replayed(one: Replayed) -> Section:
     name = f"replay {one.projection}"
-    if one.failure is not None:
-        at = one.failure
-        return not_done(
-            name, f"{at.topic}-{at.partition} at {at.position} is not foldable: {at.category}."
-        )
+    if one.why is not None:
+        return not_done(name, one.why)
     return Section(
         name=name,
         outcome="holds" if one.outcome == "same" else "differs",
@@ -179,6 +176,7 @@ def _replayed(one: Replayed) -> Section:
             "rows": one.rows,
             "differing": one.differing,
             "behind": sum(one.behind.values()),
+            "put_since": one.since,
             "not_comparable": one.later,
         },
         details={

@@ -245,7 +245,8 @@ def _lines(one: Replayed) -> list[str]:
         lines.append(f"  kept in {one.schema}: dpp projections drop removes it")
     if one.later:
         lines.append(f"  {one.later} rows were put anew since and could not be compared")
-    if one.failure is not None:
-        at = one.failure
-        lines.append(f"  {at.topic}-{at.partition} at {at.position} is not foldable: {at.category}")
+    if one.since:
+        lines.append(f"  {one.since} live rows were put behind these positions: not compared")
+    if one.why is not None:
+        lines.append(f"{one.projection}: {one.why}")
     return lines + [f"  {words(other)}" for other in one.differences]

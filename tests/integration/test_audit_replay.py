@@ -228,6 +228,9 @@ async def test_what_the_log_becomes_is_what_is_live_and_whatever_row_is_rewritte
     hidden = (await ground.one("access_log")).differences
     assert [one.missing for one in hidden] == [LOG], "a live position put back"
     assert len(await versions(ground.connection)) == before, "scratch versions were left"
+    await ground.connection.execute("DELETE FROM projection_version WHERE projection = 'history'")
+    gone = await ground.replayed("history")
+    assert (gone.complete, gone.replayed[0].outcome) == (False, "not_replayed")
 
 
 async def test_live_rows_are_compared_as_they_stood_where_the_log_or_the_cut_ends(
@@ -246,6 +249,11 @@ async def test_live_rows_are_compared_as_they_stood_where_the_log_or_the_cut_end
     behind = {one.projection: sum(one.behind.values()) for one in late.replayed}
     assert behind["access_state"] == 3, "the marker before and the record with its own"
     assert behind["access_log"] == 1
+    assert {one.projection: one.since for one in late.replayed} == {
+        "history": 1,
+        "access_state": 0,
+        "access_log": 1,
+    }
 
     # A log that has everything, looked at as of an earlier size and an earlier time.
     (ground.folder / "checkpoint").unlink()
