@@ -255,7 +255,7 @@ class LogAudited(Model):
     """Keyed pseudonym of who answers for the audit, like that of a party."""
     role: Literal["auditor"] = "auditor"
     purpose: ShortText
-    """The command: `verify`, `follow`, `compare` or `prove`."""
+    """The command: `verify`, `follow`, `compare`, `prove` or `report`."""
     read_at: Instant
     first_leaf: Annotated[int, Field(ge=0)]
     kafka: bool
