@@ -57,7 +57,7 @@ class Pair:
     linked: bool
     """Whether a link with the reader or their place was registered about then."""
     pharmacies: tuple[str, ...]
-    """Numbers of the pharmacies that delivered to the person about then."""
+    """Numbers of the pharmacies that delivered to the person about then; of pharmacists alone."""
     settled: bool
     """Whether the last read is so long ago that a contact would have shown."""
 

@@ -8,7 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from infra.postgres import Connection
-from projections.surveillance import CONTACT_DAYS, Day, Emergency, Pair, Party, Uses, Usual
+from projections.surveillance import (
+    CONTACT_DAYS,
+    REPEATED_DAYS,
+    Day,
+    Emergency,
+    Pair,
+    Party,
+    Uses,
+    Usual,
+)
 
 USUAL_DAYS: Final = 28
 """So many days before a period tell what is usual."""
@@ -35,27 +44,32 @@ SELECT NULL, role, percentile_cont(0.5) WITHIN GROUP (ORDER BY subjects)
 FROM counted GROUP BY role
 """  # noqa: S608 - nothing in it comes from outside
 _PAIRS: Final = f"""
-SELECT p.reader, p.role, p.organisation, p.reads, p.days, p.first, p.last,
-    EXISTS (
-        SELECT FROM access_state_v1.link AS l
-        WHERE l.subject = p.subject AND l.party IN (p.reader, p.organisation)
-            AND l.recorded_at >= p.first - make_interval(days => 1)
-            AND l.recorded_at < p.last + make_interval(days => %(contact)s)
-    ),
-    ARRAY(
-        SELECT DISTINCT h.pharmacy FROM history_v1.dispensation AS h
-        WHERE h.subject = p.subject
-            AND h.delivered_month >= date_trunc('month', p.first - make_interval(days => 2))::date
-            AND h.delivered_at >= p.first - make_interval(days => 1)
-            AND h.delivered_at < p.last + make_interval(days => %(contact)s)
-    ),
-    p.last < %(now)s - make_interval(days => %(contact)s)
-FROM (
+WITH pair AS (
     SELECT reader, role, organisation, subject, count(*) AS reads, count(DISTINCT day) AS days,
-        min(decided_at) AS first, max(decided_at) AS last
+        min(decided_at) AS first, max(decided_at) AS last,
+        max(decided_at) < %(now)s - make_interval(days => %(contact)s) AS settled
     FROM ({_READS}) AS reads WHERE decision = 'permit' GROUP BY 1, 2, 3, 4
-) AS p
+), met AS (
+    SELECT pair.*, settled AND EXISTS (
+        SELECT FROM access_state_v1.link AS l
+        WHERE l.subject = pair.subject AND l.party IN (pair.reader, pair.organisation)
+            AND l.recorded_at >= pair.first - make_interval(days => 1)
+            AND l.recorded_at < pair.last + make_interval(days => %(contact)s)
+    ) AS linked
+    FROM pair
+)
+SELECT reader, role, organisation, reads, days, first, last, linked,
+    CASE WHEN settled AND NOT linked AND role = 'pharmacist' THEN ARRAY(
+        SELECT DISTINCT h.pharmacy FROM history_v1.dispensation AS h
+        WHERE h.subject = met.subject
+            AND h.delivered_month >= date_trunc('month', met.first - make_interval(days => 2))::date
+            AND h.delivered_at >= met.first - make_interval(days => 1)
+            AND h.delivered_at < met.last + make_interval(days => %(contact)s)
+    ) ELSE '{{}}'::text[] END,
+    settled
+FROM met WHERE days >= %(repeated)s OR (settled AND NOT linked)
 """  # noqa: S608 - nothing in it comes from outside
+"""Pairs that may be a finding; a delivery is a contact of nobody but a pharmacist's pharmacy."""
 _EMERGENCIES: Final = f"""
 SELECT reader, role, organisation, count(*), count(*) FILTER (WHERE decision = 'deny'),
     count(DISTINCT subject), min(decided_at), max(decided_at)
@@ -69,7 +83,7 @@ async def uses(connection: Connection, *, start: datetime, end: datetime, now: d
     """Everything that is counted of [start, end), as of now."""
     period: dict[str, Any] = {"start": start, "end": end}
     before = {"start": start - timedelta(days=USUAL_DAYS), "end": start}
-    contact = {"contact": CONTACT_DAYS, "now": now}
+    contact = {"contact": CONTACT_DAYS, "repeated": REPEATED_DAYS, "now": now}
     usual = await _rows(connection, _USUAL, before)
     return Uses(
         days=[Day(Party(*one[:3]), *one[3:]) for one in await _rows(connection, _DAYS, period)],

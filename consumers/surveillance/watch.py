@@ -16,8 +16,8 @@ from projections.surveillance import Finding, Kind, judged
 from projections.surveillance_queries import uses
 from schemas.keyvault import KeyVault
 
-SECONDS: Final = 900.0
-"""Between two looks: an unusual day shows before it is over."""
+SECONDS: Final = 3600.0
+"""Between two looks, which count four weeks: an unusual day shows before it is over."""
 FINDINGS: Final = Gauge(
     "dpp_surveillance_findings",
     "Uses of the record that should be looked at, of the last 28 days.",

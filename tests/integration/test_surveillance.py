@@ -17,7 +17,7 @@ from infra.migrations import migrate
 from infra.postgres import Connection, connect, pool
 from infra.settings import Settings
 from projections.runner import migrations
-from projections.surveillance import Kind, Party
+from projections.surveillance import REPEATED_DAYS, Kind, Party
 from projections.surveillance_queries import uses
 
 pytestmark = pytest.mark.integration
@@ -122,10 +122,7 @@ async def test_days_pairs_emergencies_and_the_usual_are_counted(
         assert found.usual.by_reader == {DOCTOR: 1.0}
         assert found.usual.by_role == {"caregiver": 1.0}
 
-        # A link registered about then, and a delivery, are contacts.
-        await connection.execute(
-            "UPDATE access_state_v1.link SET recorded_at = %s", (first + timedelta(days=2),)
-        )
+        # A delivery is a contact of the pharmacist's own pharmacy, which its number tells.
         await connection.execute("SELECT add_history_month('history_v1', '2026-03-01')")
         await _insert(
             connection,
@@ -137,7 +134,7 @@ async def test_days_pairs_emergencies_and_the_usual_are_counted(
             status="registered",
             event_type="t",
             ce_id="c",
-            subject="ann",
+            subject="fay",
             generation=1,
             period="p",
             delivered_at=first + timedelta(days=3),
@@ -147,10 +144,27 @@ async def test_days_pairs_emergencies_and_the_usual_are_counted(
             recorded_position=0,
         )
         after = await uses(connection, start=START, end=END, now=NOW)
-        (pair,) = [one for one in after.pairs if one.party == party]
-        assert (pair.linked, pair.pharmacies) == (True, ("80000551",))
+        assert {(one.party, one.pharmacies) for one in after.pairs} == {
+            (party, ()),
+            (on_link, ("80000551",)),
+        }
+
+        # A link registered about then is one, and what may still become one is waited for.
+        await connection.execute(
+            "UPDATE access_state_v1.link SET recorded_at = %s", (first + timedelta(days=2),)
+        )
+        linked = await uses(connection, start=START, end=END, now=NOW)
+        assert {one.party for one in linked.pairs} == {on_link}
         recent = await uses(connection, start=START, end=END, now=first + timedelta(days=10))
-        assert not any(one.settled for one in recent.pairs)
+        assert recent.pairs == []
+
+        # Whoever looks at one person on many days is shown, met or not.
+        for number in range(REPEATED_DAYS):
+            await _read(connection, 20 + number, NOW - timedelta(days=1 + number), subject="hal")
+        often = await uses(connection, start=START, end=END, now=NOW)
+        assert [(one.days, one.settled) for one in often.pairs if one.party == party] == [
+            (5, False)
+        ]
 
         # The keeper shows the same as totals.
         async with pool(fresh_database, maximum=1) as connections:
@@ -159,5 +173,5 @@ async def test_days_pairs_emergencies_and_the_usual_are_counted(
         kind: REGISTRY.get_sample_value("dpp_surveillance_findings", {"kind": kind})
         for kind in get_args(Kind)
     }
-    assert shown == {"volume": 0, "repeated": 0, "no_contact": 0, "emergency": 2}
+    assert shown == {"volume": 0, "repeated": 1, "no_contact": 0, "emergency": 2}
     assert REGISTRY.get_sample_value("dpp_surveillance_reads", {"kind": "emergency"}) == 2
