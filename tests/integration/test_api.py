@@ -23,7 +23,14 @@ from infra.kafka import Partition, producer, reader
 from infra.keys.opening import opened_vault
 from infra.settings import Settings, load_settings
 from schemas import topics
-from schemas.audit import ACCESS_DECIDED, OPERATIONS_READ, AccessDecided, OperationsRead
+from schemas.audit import (
+    ACCESS_DECIDED,
+    EMERGENCY_DECIDED,
+    OPERATIONS_READ,
+    AccessDecided,
+    EmergencyDecided,
+    OperationsRead,
+)
 from schemas.dispensation import (
     REGISTER,
     MedicinalProduct,
@@ -32,6 +39,7 @@ from schemas.dispensation import (
     SubmittedLine,
     SubmittedPatient,
 )
+from schemas.envelope import Envelope
 from schemas.publisher import Contract, Enrolled
 from schemas.receipts import Receipt
 from schemas.sealing.office import OfficeKeys
@@ -315,6 +323,7 @@ async def _told_and_derived_again(backbone: Backbone, patient: str) -> None:
     await _everything_was_told_once(backbone)
     await _use_is_looked_at(backbone)
     await _everything_is_derived_again(backbone)
+    await _a_declared_emergency_is_told_once(backbone)
 
 
 async def _use_is_looked_at(backbone: Backbone) -> None:
@@ -330,6 +339,38 @@ async def _use_is_looked_at(backbone: Backbone) -> None:
     assert (done.exit_code, told) == (1, ["emergency", 3, 1, 1])
     looks = [OperationsRead.read(one) for one in await _audited(backbone, OPERATIONS_READ)]
     assert [one.rows for one in looks if one.purpose == "surveillance"] == [1]
+
+
+async def _a_declared_emergency_is_told_once(backbone: Backbone) -> None:
+    """By records as the API writes them under a policy that opens it, refused and permitted."""
+    settings = backbone.stack.settings
+    subject = subject_pseudonym(await _pseudonym_key(settings), ANN)
+    at = datetime.now(UTC)
+    permitted = EmergencyDecided(
+        decision="permit",
+        basis="emergency",
+        subject=subject,
+        generation=1,
+        reader="r" * 26,
+        role="caregiver",
+        decided_at=at,
+        policy_version="access/9",
+        sealed_reader="",
+    )
+    refused = permitted.model_copy(update={"decision": "deny", "basis": None})
+    async with producer(settings) as sender:
+        for name, event in (("refused", refused), ("declared", permitted)):
+            headers = Envelope(name, "/api", EMERGENCY_DECIDED, at).headers()
+            topic = topics.ACCESS_AUDITED.name
+            await sender.send(topic, event.write(), key=subject.encode(), headers=headers)
+
+    async def told() -> bool:
+        return "notice/declared" in {name for _, name in await _notices(backbone)}
+
+    await until(told, 120)
+    names = ("notice/declared", "notice/refused")
+    found = [one for one in await _notices(backbone) if one[1] in names]
+    assert found == [("emergency_access", "notice/declared")]
 
 
 async def _everything_is_derived_again(backbone: Backbone) -> None:
