@@ -45,10 +45,13 @@ async def connection(settings: Settings, fresh_database: str) -> AsyncIterator[C
 
 
 async def test_every_question_walks_along_its_index_and_the_benchmark_measures_them(
-    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    connection: Connection,
+    fresh_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(measure, "READS", 20)
-    filled = await fill(connection, ROWS, told)
+    filled = await fill(fresh_database, connection, ROWS, told)
     await _plans_use_indexes(connection, filled)
     findings = Findings()
     await measure.measure_table(Run(1, told, tmp_path), findings, connection, filled)

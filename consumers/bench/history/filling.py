@@ -5,19 +5,23 @@ of the lines belong to people who get many medicines, so that some have hundreds
 few lines are corrected, revoked, or returns.
 """
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from random import Random
 from typing import Any, Final
 
 from psycopg import sql
 
 from consumers.progress import Progress
-from infra.postgres import Connection
+from infra.postgres import Connection, connect
 from projections.folds.history import month_of
 from projections.history_store import COLUMNS, TABLE, ensure_months
+from projections.memory import HISTORY_KEY
 from projections.rows import copy_rows
 from projections.store import use_schema
 from schemas.dispensation import CORRECTED, REGISTERED
@@ -32,6 +36,7 @@ LINES_A_PERSON: Final = 18
 LINES_A_PATIENT: Final = 300
 """Of somebody who gets many medicines: more than 100 within six months."""
 BODY: Final = (330, 520)
+_COLUMNS: Final = {**COLUMNS, "superseded_position": "int8"}
 _LETTERS: Final = str.maketrans("0123456789", "abcdefghij")
 _READ_INDEXES: Final = """
 SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index AS i
@@ -64,33 +69,58 @@ def pharmacy(number: int) -> str:
     return f"{80_000_000 + number}"
 
 
-async def fill(connection: Connection, rows: int, progress: Progress) -> Filled:
-    """Writes so many lines into an empty, migrated table, and lets the planner know them."""
+async def fill(dsn: str, connection: Connection, rows: int, progress: Progress) -> Filled:
+    """Writes so many lines into an empty, migrated table, and lets the planner know them.
+
+    Keys and indexes are made when the lines are in. `dsn` leads where `connection` does.
+    """
     await use_schema(connection, "history_v1")
     indexes = await (await connection.execute(_READ_INDEXES)).fetchall()
     for name, _ in indexes:
         await connection.execute(sql.SQL("DROP INDEX {}").format(sql.SQL(name)))
+    await connection.execute(f"ALTER TABLE {TABLE} DROP CONSTRAINT {TABLE}_pkey")
     days = (NOW - timedelta(days=at) for at in range(DAYS + 1))
     await ensure_months(connection, {month_of(one) for one in days})
-    people, patients = [], []
-    for first in range(0, rows, CHUNK):
-        progress(f"{rows:,} lines", first, rows)
-        made = _Chunk(first, min(CHUNK, rows - first))
-        await copy_rows(
-            connection, sql.Identifier(TABLE), list(COLUMNS), list(COLUMNS.values()), made.lines()
-        )
-        people += made.people
-        patients += made.patients
+    chunks = [_Chunk(first, min(CHUNK, rows - first)) for first in range(0, rows, CHUNK)]
+    await _write_all(dsn, chunks, progress)
+    await connection.execute("SET maintenance_work_mem = '512MB'")
+    progress("indexes", 0, 0)
+    await connection.execute(f"ALTER TABLE {TABLE} ADD PRIMARY KEY ({', '.join(HISTORY_KEY)})")
     for _, definition in indexes:
         progress("indexes", 0, 0)
         await connection.execute(definition.replace(" ON ONLY ", " ON "))
-    await connection.execute(
-        "UPDATE dispensation SET superseded_position = recorded_position + 1"
-        " WHERE version = 1 AND recorded_position % 50 = 0"
-    )
     await connection.execute("VACUUM ANALYZE dispensation")
     progress(f"{rows:,} lines", rows, rows)
+    people = [one for chunk in chunks for one in chunk.people]
+    patients = [one for chunk in chunks for one in chunk.patients]
     return Filled(rows, tuple(people), tuple(patients))
+
+
+async def _write_all(dsn: str, chunks: Sequence["_Chunk"], progress: Progress) -> None:
+    """Writes chunks, those of a large table by a process for each core."""
+    rows = sum(one.count for one in chunks)
+    progress(f"{rows:,} lines", 0, rows)
+    if len(chunks) == 1:
+        await _write(dsn, chunks[0])
+        return
+    loop, done = asyncio.get_running_loop(), 0
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        work = [loop.run_in_executor(pool, _write_here, dsn, one) for one in chunks]
+        for finished in asyncio.as_completed(work):
+            done += await finished
+            progress(f"{rows:,} lines", done, rows)
+
+
+def _write_here(dsn: str, chunk: "_Chunk") -> int:
+    asyncio.run(_write(dsn, chunk))
+    return chunk.count
+
+
+async def _write(dsn: str, chunk: "_Chunk") -> None:
+    async with connect(dsn, autocommit=True, statement_ms=0) as connection:
+        await use_schema(connection, "history_v1")
+        columns, types = list(_COLUMNS), list(_COLUMNS.values())
+        await copy_rows(connection, sql.Identifier(TABLE), columns, types, chunk.lines())
 
 
 class _Chunk:
@@ -98,7 +128,7 @@ class _Chunk:
 
     def __init__(self, first: int, count: int) -> None:
         self._first = first
-        self._count = count
+        self.count = count
         self._random = Random(first)  # noqa: S311 - content of a benchmark
         many = max(1, count // 10 // LINES_A_PATIENT)
         others = max(1, count * 9 // 10 // LINES_A_PERSON)
@@ -108,7 +138,7 @@ class _Chunk:
     def lines(self) -> Iterator[tuple[Any, ...]]:
         """The columns of each line."""
         bodies = os.urandom(1 << 20)
-        random, count = self._random, self._count
+        random, count = self._random, self.count
         for number in range(count):
             at = NOW - timedelta(seconds=random.randrange(DAYS * 86_400))
             who = random.choice(self.people if number % 10 else self.patients)
@@ -133,4 +163,5 @@ class _Chunk:
                 [],
                 number % PARTITIONS,
                 position,
+                position + 1 if number % 40 and position % 50 == 0 else None,
             )

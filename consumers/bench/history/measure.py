@@ -90,7 +90,7 @@ async def measure_sizes(run: Run, wanted: Sequence[int]) -> Findings:
             table(run.folder / f"{rows}") as dsn,
             connect(dsn, autocommit=True, statement_ms=0) as connection,
         ):
-            filled = await fill(connection, rows, run.progress)
+            filled = await fill(dsn, connection, rows, run.progress)
             await measure_table(run, findings, connection, filled)
     return findings
 

@@ -93,7 +93,7 @@ async def _page(rows: int, progress: Progress) -> str:
             table(Path(folder)) as dsn,
             connect(dsn, autocommit=True, statement_ms=0) as connection,
         ):
-            filled = await fill(connection, rows, progress)
+            filled = await fill(dsn, connection, rows, progress)
             after = await place_of(connection, filled, filled.patients[0])
             parts = [f"Plans at {rows:,} lines, written by `dpp bench plans`; do not edit them.\n"]
             for name, statement in statements(filled, after):

@@ -10,7 +10,7 @@ import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,6 +27,7 @@ from infra.settings import Settings
 from projections.runner import migrations
 from tests.support.chaos.campaign import RECOVERY_SECONDS, Scale
 from tests.support.chaos.checker import Kind, Violation
+from tests.support.chaos.disk import filled, small_disk
 from tests.support.chaos.faults import kill_at, zombie
 from tests.support.chaos.fleet import WAIT_SECONDS, Fleet
 from tests.support.chaos.ground import Ground
@@ -111,6 +112,8 @@ class Campaign:
     load: Recording
     progress: Applied
     proxy: Proxy
+    ends: AsyncExitStack
+    """What is put back at the end."""
     recoveries: list[float] = field(default_factory=list)
     """Seconds of each run."""
 
@@ -190,7 +193,8 @@ async def _campaign(ground: Ground, seed: int, scale: Scale) -> AsyncIterator[Ca
     )
     await migrate([migrations(own)])
     parts = conninfo_to_dict(dsn)
-    async with Proxy(str(parts["host"]), int(str(parts["port"]))) as proxy:
+    address = str(parts["host"]), int(str(parts["port"]))
+    async with AsyncExitStack() as ends, Proxy(*address) as proxy:
         through = make_conninfo(dsn, port=proxy.port)
         hurt = own.model_copy(update={"postgres_dsn": SecretStr(through)})
         fleet = Fleet(hurt, f"{PROJECTIONS}{name}")
@@ -199,7 +203,7 @@ async def _campaign(ground: Ground, seed: int, scale: Scale) -> AsyncIterator[Ca
         load = Recording(own, known, name, draw, partitions=PARTITIONS, pause=PAUSE_SECONDS)
         applied = Applied(make_conninfo(ground.settings.dsn, dbname=name))
         try:
-            yield Campaign(ground, own, name, scale, draw, fleet, load, applied, proxy)
+            yield Campaign(ground, own, name, scale, draw, fleet, load, applied, proxy, ends)
         finally:
             await load.stop()
             await fleet.close()
@@ -328,21 +332,35 @@ async def _allow(campaign: Campaign, connections: int) -> None:
 
 
 async def disk_full(campaign: Campaign) -> None:
-    """Rows are refused after they were written, as by a full disk (SQLSTATE 53100)."""
-    async with connect(campaign.settings.dsn, autocommit=True) as connection:
-        await connection.execute(sql.SQL(_FULL))
+    """The disk that holds the database is full for a while (SQLSTATE 53100).
+
+    Where nobody may mount one, rows are refused after they were written, by a trigger.
+    """
+    disk = await campaign.ends.enter_async_context(
+        small_disk(campaign.ground.settings.dsn, campaign.role)
+    )
+    if disk is None:
+        async with connect(campaign.settings.dsn, autocommit=True) as connection:
+            await connection.execute(sql.SQL(_FULL))
     await _loaded(campaign)
     for _ in range(campaign.scale.runs):
         await campaign.calm()
         before = campaign.said("DiskFull")
-        async with connect(campaign.settings.dsn, autocommit=True) as connection:
-            await connection.execute("INSERT INTO public.fault VALUES ('full')")
-            try:
-                await campaign.hears("DiskFull", before)
-                await asyncio.sleep(campaign.draw.uniform(0.0, campaign.scale.vault_seconds))
-            finally:
-                await connection.execute("DELETE FROM public.fault")
+        async with _refusing(campaign) if disk is None else filled(disk):
+            await campaign.hears("DiskFull", before)
+            await asyncio.sleep(campaign.draw.uniform(0.0, campaign.scale.vault_seconds))
         await campaign.recovered()
+
+
+@asynccontextmanager
+async def _refusing(campaign: Campaign) -> AsyncIterator[None]:
+    """Lets the triggers refuse rows."""
+    async with connect(campaign.settings.dsn, autocommit=True) as connection:
+        await connection.execute("INSERT INTO public.fault VALUES ('full')")
+        try:
+            yield
+        finally:
+            await connection.execute("DELETE FROM public.fault")
 
 
 async def _loaded(campaign: Campaign) -> None:

@@ -1,0 +1,76 @@
+"""A disk that holds one database and can be filled: real refusals of the file system."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from psycopg import sql
+
+from infra.postgres import connect
+
+DISK_BYTES: Final = 48 * 2**20
+"""Of a disk that holds one database alone: an empty one takes 8 MB."""
+
+
+@asynccontextmanager
+async def small_disk(owner: str, database: str) -> AsyncIterator[Path | None]:
+    """Moves a database to a disk in memory, and drops it at the end; None if nobody may mount one.
+
+    `owner` is the connection string of a superuser of the server, to another database.
+    """
+    async with connect(owner, autocommit=True) as connection:
+        row = await (await connection.execute("SHOW data_directory")).fetchone()
+    if row is None:
+        raise AssertionError("a server that does not know its folder")
+    # Not below the server's own folder: who runs it may not pass through ours on the way there.
+    folder = Path(tempfile.mkdtemp(prefix="dpp-disk-"))
+    server = await asyncio.to_thread(os.stat, row[0])
+    options = f"size={DISK_BYTES},uid={server.st_uid},gid={server.st_gid},mode=0700"
+    if not await _ran("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)):
+        await asyncio.to_thread(folder.rmdir)
+        yield None
+        return
+    name = sql.Identifier(database)
+    try:
+        async with connect(owner, autocommit=True, statement_ms=0) as connection:
+            await connection.execute(
+                sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(name, sql.Literal(str(folder)))
+            )
+            await connection.execute(
+                sql.SQL("ALTER DATABASE {} SET TABLESPACE {}").format(name, name)
+            )
+        yield folder
+    finally:
+        async with connect(owner, autocommit=True, statement_ms=0) as connection:
+            await connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name)
+            )
+            await connection.execute(sql.SQL("DROP TABLESPACE IF EXISTS {}").format(name))
+        if await _ran("umount", str(folder)):
+            await asyncio.to_thread(folder.rmdir)
+
+
+@asynccontextmanager
+async def filled(disk: Path) -> AsyncIterator[None]:
+    """Leaves no byte free on a disk."""
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file:
+        free = os.statvfs(disk)
+        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
+async def _ran(*command: str) -> bool:
+    """Whether a command is there and ends well."""
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    except FileNotFoundError:
+        return False
+    return await process.wait() == 0
