@@ -196,7 +196,8 @@ async def test_pages_follow_each_other_without_overlap_also_among_equal_times(
     assert paged == everything
     assert everything[0].dguid == guid_of("late")
     own = await queries.own_lines(world.connection, PHARMACY, Asked(START, END, limit=100))
-    assert own == everything
+    # Of a pharmacy's lines nobody looked whether something came back.
+    assert own == [row._replace(may_return=True) for row in everything]
 
 
 async def test_a_window_is_half_open(world: World) -> None:
