@@ -1,6 +1,7 @@
 """A disk that holds one database and can be filled: real refusals of the file system."""
 
 import asyncio
+import errno
 import os
 import tempfile
 from collections.abc import AsyncIterator
@@ -14,6 +15,8 @@ from infra.postgres import connect
 
 DISK_BYTES: Final = 48 * 2**20
 """Of a disk that holds one database alone: an empty one takes 8 MB."""
+PIECE: Final = 65_536
+LOOK_SECONDS: Final = 0.05
 
 
 @asynccontextmanager
@@ -56,15 +59,33 @@ async def small_disk(owner: str, database: str) -> AsyncIterator[Path | None]:
 
 @asynccontextmanager
 async def filled(disk: Path) -> AsyncIterator[None]:
-    """Leaves no byte free on a disk."""
+    """Leaves no byte free on a disk, whatever its server takes or gives back meanwhile."""
     ballast = disk / "ballast"
-    with ballast.open("wb") as file:
-        free = os.statvfs(disk)
-        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+    _grow(ballast)
+    filling = asyncio.create_task(_fill(ballast))
     try:
         yield
     finally:
-        ballast.unlink()
+        filling.cancel()
+        await asyncio.gather(filling, return_exceptions=True)
+        await asyncio.to_thread(ballast.unlink)
+
+
+async def _fill(ballast: Path) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        _grow(ballast)
+
+
+def _grow(ballast: Path) -> None:
+    """Writes until there is no room; a piece that does not fit is written as far as it does."""
+    with ballast.open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(PIECE))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
 
 
 async def _ran(*command: str) -> bool:
