@@ -31,6 +31,7 @@ from consumers.cli import (
     up,
     witness,
 )
+from infra.observability import logs
 
 app = typer.Typer(
     name="dpp",
@@ -74,7 +75,8 @@ app.command("conform")(conform.conform)
 
 
 def main() -> None:
-    """The console script's entry point."""
+    """The console script's entry point; what is logged never stands among what is printed."""
+    logs.configure()
     app()
 
 
