@@ -7,7 +7,17 @@ not bear needs a new major version in the type's name.
 
 from typing import Final
 
-from schemas import audit, dispensation, policy, publisher, recall, receipts, subject, topics
+from schemas import (
+    audit,
+    dispensation,
+    policy,
+    publisher,
+    recall,
+    receipts,
+    registrations,
+    subject,
+    topics,
+)
 from schemas.model import Model
 
 _BY_TOPIC: Final[dict[str, dict[str, type[Model]]]] = {
@@ -18,7 +28,7 @@ _BY_TOPIC: Final[dict[str, dict[str, type[Model]]]] = {
         receipts.GAP_NOTICED: receipts.GapNoticed,
         receipts.GAP_CLOSED: receipts.GapClosed,
     },
-    topics.SUBJECT_SUBMITTED.name: {**subject.REGISTRATIONS},
+    topics.SUBJECT_SUBMITTED.name: {**registrations.REGISTRATIONS},
     topics.SUBJECT_REGISTERED.name: {**subject.SUBJECT_FACTS},
     topics.SUBJECT_RECEIPTS.name: {receipts.SUBJECT_RECEIPT: receipts.Receipt},
     topics.SUBJECT_NOTICES.name: {subject.NOTICE: subject.Notice},

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from schemas.model import Instant, Model, ShortText
 from schemas.receipts import Severity
-from schemas.subject import LinkType, PartyKind, ProofType
+from schemas.registrations import LinkType, PartyKind, ProofType
 
 _ATC_LEVELS: Final = (7, 5, 4, 3, 1)
 """Lengths of an ATC code and of the groups above it, the narrowest first."""

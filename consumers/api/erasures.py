@@ -15,7 +15,7 @@ from consumers.api.ports import Dependencies
 from consumers.api.reads import settle
 from consumers.api.registrations import RegistrationAnswer, acknowledge
 from consumers.api.tokens import Principal
-from schemas import subject as s
+from schemas import registrations as r
 
 
 async def register(
@@ -44,23 +44,23 @@ async def register(
     return acknowledge(form, answer)
 
 
-def author(principal: Principal, form: forms.ErasureForm, patient: str) -> s.ErasureAuthor:
+def author(principal: Principal, form: forms.ErasureForm, patient: str) -> r.ErasureAuthor:
     """Who takes the step: a privacy officer, or whoever may act for the patient.
 
     Raises:
         Problem: 403, the principal's role has no part in it.
     """
     if principal.role == "privacy_officer" and principal.niss and principal.organisation:
-        return s.ErasureAuthor(
+        return r.ErasureAuthor(
             role=principal.role,
-            person=s.Party(party_kind="citizen", number=principal.niss, name=principal.name),
-            organisation=s.Party(party_kind="organisation", number=principal.organisation),
+            person=r.Party(party_kind="citizen", number=principal.niss, name=principal.name),
+            organisation=r.Party(party_kind="organisation", number=principal.organisation),
             basis=form.basis,
             token_issuer=principal.issuer,
             token_id=principal.token_id,
         )
     by = author_for(principal, form, patient)
-    return s.ErasureAuthor(
+    return r.ErasureAuthor(
         role=by.role,
         person=by.person,
         organisation=by.organisation,
@@ -71,12 +71,12 @@ def author(principal: Principal, form: forms.ErasureForm, patient: str) -> s.Era
     )
 
 
-def build(form: forms.ErasureForm, by: s.ErasureAuthor, id_: str) -> s.Registration:
+def build(form: forms.ErasureForm, by: r.ErasureAuthor, id_: str) -> r.Registration:
     """The registration's body; `id_` names the erasure or hold that it begins."""
     evidence = evidence_of(form.evidence)
     match form:
         case forms.RequestErasureForm():
-            return s.RequestErasure(
+            return r.RequestErasure(
                 author=by,
                 evidence=evidence,
                 erasure=id_,
@@ -84,20 +84,20 @@ def build(form: forms.ErasureForm, by: s.ErasureAuthor, id_: str) -> s.Registrat
                 explanation=form.explanation,
             )
         case forms.ApproveErasureForm():
-            return s.ApproveErasure(author=by, evidence=evidence, erasure=form.erasure)
+            return r.ApproveErasure(author=by, evidence=evidence, erasure=form.erasure)
         case forms.RejectErasureForm():
-            return s.RejectErasure(
+            return r.RejectErasure(
                 author=by,
                 evidence=evidence,
                 erasure=form.erasure,
                 explanation=form.explanation,
             )
         case forms.ExecuteErasureForm():
-            return s.ExecuteErasure(author=by, evidence=evidence, erasure=form.erasure)
+            return r.ExecuteErasure(author=by, evidence=evidence, erasure=form.erasure)
         case forms.PlaceHoldForm():
-            return s.PlaceHold(author=by, evidence=evidence, hold=id_, explanation=form.explanation)
+            return r.PlaceHold(author=by, evidence=evidence, hold=id_, explanation=form.explanation)
         case forms.LiftHoldForm():
-            return s.LiftHold(author=by, evidence=evidence, hold=form.hold)
+            return r.LiftHold(author=by, evidence=evidence, hold=form.hold)
         case _:
             assert_never(form)
 

@@ -14,7 +14,7 @@ from pydantic import (
 
 from projections.history_statements import Versions
 from projections.positions import Otherwise
-from schemas.subject import ErasureGround, LinkType, MandateType, PartyKind, ProofType
+from schemas.registrations import ErasureGround, LinkType, MandateType, PartyKind, ProofType
 
 
 def _only_text(value: object) -> object:

@@ -13,7 +13,7 @@ from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
 from consumers.api.registrations import RegistrationAnswer, acknowledge
 from consumers.api.tokens import Principal
-from schemas import subject as s
+from schemas import registrations as r
 from schemas.identifiers import niss
 
 
@@ -39,8 +39,8 @@ async def register(
     if answer.state != "committed":
         return acknowledge(form, answer)
     other = await registrations.submit(deps, subjects[1], second, bodies[1])
-    if other.state == "refused" and isinstance(bodies[0], s.MergeIdentity):
-        back = s.RevokeMerge(
+    if other.state == "refused" and isinstance(bodies[0], r.MergeIdentity):
+        back = r.RevokeMerge(
             author=bodies[0].author, evidence=bodies[0].evidence, merge=bodies[0].merge
         )
         undo = await registrations.id_for(deps, principal, subjects[0], second)
@@ -56,7 +56,7 @@ async def ask(deps: Dependencies, principal: Principal, merge: str) -> Registrat
     """
     first = await registrations.ask(deps, principal, merge)
     outcome = deps.outcomes.find(merge)
-    halves = (s.MERGE_IDENTITY, s.REVOKE_MERGE)
+    halves = (r.MERGE_IDENTITY, r.REVOKE_MERGE)
     if outcome is None or outcome.receipt.submission.type not in halves:
         return first
     second = await half_of(deps, principal, merge)
@@ -85,18 +85,18 @@ async def half_of(deps: Dependencies, principal: Principal, first: str) -> str:
 
 
 def _bodies(
-    form: forms.MergeForm, by: s.Author, numbers: tuple[str, str], id_: str
-) -> tuple[s.Registration, s.Registration]:
+    form: forms.MergeForm, by: r.Author, numbers: tuple[str, str], id_: str
+) -> tuple[r.Registration, r.Registration]:
     evidence = evidence_of(form.evidence)
     if isinstance(form, forms.RevokeMergeForm):
-        half = s.RevokeMerge(author=by, evidence=evidence, merge=form.merge)
+        half = r.RevokeMerge(author=by, evidence=evidence, merge=form.merge)
         return half, half
     if niss.compact(numbers[0]) == niss.compact(numbers[1]):
         raise Problem(400, "malformed-request", [FieldIssue(path="/replaced", code="same")])
     replaced, surviving = (
-        s.Party(party_kind="citizen", number=niss.validate(one)) for one in numbers
+        r.Party(party_kind="citizen", number=niss.validate(one)) for one in numbers
     )
     return (
-        s.MergeIdentity(author=by, evidence=evidence, merge=id_, other=surviving, side="replaced"),
-        s.MergeIdentity(author=by, evidence=evidence, merge=id_, other=replaced, side="surviving"),
+        r.MergeIdentity(author=by, evidence=evidence, merge=id_, other=surviving, side="replaced"),
+        r.MergeIdentity(author=by, evidence=evidence, merge=id_, other=replaced, side="surviving"),
     )

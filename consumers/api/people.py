@@ -8,9 +8,10 @@ from projections.queries import AccessLogRow
 from projections.registered import RegistrationRow
 from schemas.audit import ACCESS_DECIDED, ReaderIdentity, RequestParameters
 from schemas.keyvault import KeyVault, SubjectSecret
+from schemas.registrations import Party
 from schemas.sealing import SealBroken
 from schemas.sealing.facts import access_associated_data, access_keys, unseal
-from schemas.subject import Party, SubjectContent
+from schemas.subject import SubjectContent
 
 
 class PersonView(BaseModel):

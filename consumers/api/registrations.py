@@ -17,11 +17,11 @@ from consumers.api.callers import subject_of
 from consumers.api.ports import Dependencies, RegistrationOutcome
 from consumers.api.problems import FieldIssue, Problem, unavailable
 from consumers.api.tokens import Principal
-from schemas import subject as s
+from schemas import registrations as r
 from schemas.canonical import lp
 from schemas.sealing.pseudonym import party_pseudonym
 
-TYPES: Final[dict[type[s.Registration], str]] = {m: name for name, m in s.REGISTRATIONS.items()}
+TYPES: Final[dict[type[r.Registration], str]] = {m: name for name, m in r.REGISTRATIONS.items()}
 MAX_ID_CHARS: Final = 36
 _RANDOM_BYTES: Final = 9
 _OURS: Final = frozenset(
@@ -131,7 +131,7 @@ async def id_for(deps: Dependencies, principal: Principal, subject: str, seed: s
 
 
 async def submit(
-    deps: Dependencies, subject: str, id_: str, body: s.Registration
+    deps: Dependencies, subject: str, id_: str, body: r.Registration
 ) -> RegistrationAnswer:
     """Seals and appends one registration, and waits for its outcome.
 

@@ -18,12 +18,7 @@ from schemas.audit import Decided, PharmacyRevealed
 from schemas.envelope import Envelope, EnvelopeFault, from_millis, parse
 from schemas.model import Model
 from schemas.receipts import GapClosed, GapNoticed, Receipt
-from schemas.subject import (
-    ErasureApproved,
-    ErasureExecuted,
-    ErasureRejected,
-    ErasureRequested,
-)
+from schemas.subject import ErasureApproved, ErasureExecuted, ErasureRejected, ErasureRequested
 
 _MODELS: Final = events.by_topic()
 _REGISTRATIONS: Final = topics.SUBJECT_RECEIPTS.name

@@ -25,10 +25,10 @@ from schemas.publisher import (
     Enrolled,
     PublisherFact,
 )
+from schemas.registrations import REGISTRATIONS
 from schemas.sealing import b64encode
 from schemas.sealing.office import OfficeKeys
 from schemas.sealing.session import INTAKE_PRIVATE_BYTES, intake_public_bytes
-from schemas.subject import REGISTRATIONS
 from schemas.topics import PUBLISHER_REGISTERED
 from streams.intake.keys import KeyFileError, SigningKey
 from streams.intake.office import publisher_record

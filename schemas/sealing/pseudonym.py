@@ -9,7 +9,7 @@ from typing import Final
 
 from schemas.canonical import lp
 from schemas.identifiers import cbe, nihdi, niss
-from schemas.subject import PartyKind
+from schemas.registrations import PartyKind
 
 _BYTES: Final = 16
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"

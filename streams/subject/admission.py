@@ -16,9 +16,9 @@ from schemas.dispensation import MAX_SUBMISSION_BYTES
 from schemas.envelope import Envelope, EnvelopeFault
 from schemas.partitioning import partition_for
 from schemas.publisher import REGISTRAR
+from schemas.registrations import REGISTRATIONS, Registration
 from schemas.sealing import SealBroken
 from schemas.sealing import submission as sealing
-from schemas.subject import REGISTRATIONS, Registration
 from streams.engine.stage import Submission
 from streams.sessions import SessionView
 from streams.subject.codes import Finding

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from schemas.policy import AccessPolicy
-from schemas.subject import (
+from schemas.registrations import (
     AcceptMandate,
     AnnulDeath,
     ApproveErasure,

@@ -9,29 +9,19 @@ from typing import Final, assert_never
 
 from schemas import brussels
 from schemas.policy import AccessPolicy
-from schemas.subject import (
+from schemas.registrations import (
     AcceptMandate,
     AnnulDeath,
     ApproveErasure,
-    ConsentGiven,
-    ConsentWithdrawn,
     DeclareDeath,
     DeclareLink,
     DeclareParent,
     EndMandate,
-    ExclusionLifted,
-    ExclusionPut,
     ExecuteErasure,
     GiveConsent,
     GrantMandate,
     LiftExclusion,
     LiftHold,
-    LinkDeclared,
-    LinkRevoked,
-    MandateAccepted,
-    MandateEnded,
-    MandateGranted,
-    MandateRefused,
     MergeIdentity,
     PlaceHold,
     PutExclusion,
@@ -41,8 +31,20 @@ from schemas.subject import (
     RevokeLink,
     RevokeMerge,
     RevokeParent,
-    SubjectFact,
     WithdrawConsent,
+)
+from schemas.subject import (
+    ConsentGiven,
+    ConsentWithdrawn,
+    ExclusionLifted,
+    ExclusionPut,
+    LinkDeclared,
+    LinkRevoked,
+    MandateAccepted,
+    MandateEnded,
+    MandateGranted,
+    MandateRefused,
+    SubjectFact,
 )
 from streams.subject import authority, erasing, person
 from streams.subject.request import Refusal, Request, common, refuse

@@ -7,21 +7,23 @@ Source: audit reference, section 2; DESIGN section 4.2; GDPR article 17.
 
 from typing import Final, TypedDict, assert_never
 
-from schemas.subject import (
+from schemas.registrations import (
     ApproveErasure,
-    ErasureApproved,
-    ErasureExecuted,
-    ErasureRejected,
-    ErasureRequested,
     ErasureRole,
     ErasureStep,
     ExecuteErasure,
-    HoldLifted,
-    HoldPlaced,
     LiftHold,
     PlaceHold,
     RejectErasure,
     RequestErasure,
+)
+from schemas.subject import (
+    ErasureApproved,
+    ErasureExecuted,
+    ErasureRejected,
+    ErasureRequested,
+    HoldLifted,
+    HoldPlaced,
     SubjectFact,
 )
 from streams.subject.request import Refusal, Request, refuse

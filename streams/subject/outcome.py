@@ -12,19 +12,16 @@ from schemas.canonical import lp
 from schemas.keyvault import SubjectSecret
 from schemas.policy import PolicyVersion, baseline
 from schemas.receipts import SUBJECT_RECEIPT, Issue, Original, Outcome, Receipt, SubmissionRef
-from schemas.sealing import facts
-from schemas.subject import (
-    SUBJECT_FACT_TYPES,
+from schemas.registrations import (
     DeclareParent,
-    ErasureContent,
     ErasureStep,
     PlaceHold,
     Registration,
     RejectErasure,
     RequestErasure,
-    SubjectContent,
-    SubjectFact,
 )
+from schemas.sealing import facts
+from schemas.subject import SUBJECT_FACT_TYPES, ErasureContent, SubjectContent, SubjectFact
 from streams.engine.outputs import OutputBuilder
 from streams.engine.stage import Output, Submission
 from streams.subject import admission, codes, parties

@@ -10,8 +10,7 @@ from typing import assert_never
 from stdnum.exceptions import ValidationError
 
 from schemas.identifiers import cbe, nihdi, niss, pharmacy
-from schemas.sealing.pseudonym import party_pseudonym
-from schemas.subject import (
+from schemas.registrations import (
     AcceptMandate,
     AnnulDeath,
     ApproveErasure,
@@ -38,6 +37,7 @@ from schemas.subject import (
     RevokeParent,
     WithdrawConsent,
 )
+from schemas.sealing.pseudonym import party_pseudonym
 from streams.subject.codes import Finding
 
 

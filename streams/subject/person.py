@@ -13,19 +13,21 @@ from typing import Final, assert_never
 from schemas import brussels
 from schemas.identifiers import niss
 from schemas.policy import AccessPolicy
-from schemas.subject import (
+from schemas.registrations import (
     AnnulDeath,
-    DeathAnnulled,
-    DeathDeclared,
     DeclareDeath,
     DeclareParent,
-    IdentityMerged,
     MergeIdentity,
+    RevokeMerge,
+    RevokeParent,
+)
+from schemas.subject import (
+    DeathAnnulled,
+    DeathDeclared,
+    IdentityMerged,
     MergeRevoked,
     ParentDeclared,
     ParentRevoked,
-    RevokeMerge,
-    RevokeParent,
     SubjectFact,
 )
 from streams.subject.request import Refusal, Request, common, refuse

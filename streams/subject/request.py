@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
-from schemas.subject import Author, AuthorRole, Registration
+from schemas.registrations import Author, AuthorRole, Registration
 from streams.subject.codes import Finding
 from streams.subject.parties import Parties
 from streams.subject.state import SubjectState

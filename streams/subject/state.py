@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from schemas.envelope import Headers
 from schemas.receipts import SUBJECT_RECEIPT, Issue, Outcome, Receipt
+from schemas.registrations import MergeSide
 from schemas.subject import (
     SUBJECT_FACTS,
     ConsentGiven,
@@ -36,7 +37,6 @@ from schemas.subject import (
     MandateGranted,
     MandateRefused,
     MergeRevoked,
-    MergeSide,
     ParentDeclared,
     ParentRevoked,
     SubjectFact,

@@ -35,12 +35,7 @@ from schemas.partitioning import partition_for
 from schemas.sealing import b64decode
 from schemas.sealing.facts import record_associated_data, record_keys, seal
 from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
-from schemas.subject import (
-    CONSENT_GIVEN,
-    LINK_DECLARED,
-    ConsentGiven,
-    LinkDeclared,
-)
+from schemas.subject import CONSENT_GIVEN, LINK_DECLARED, ConsentGiven, LinkDeclared
 from schemas.topics import DISPENSATION_RECORDED, SUBJECT_REGISTERED
 
 PARTITIONS: Final = 4

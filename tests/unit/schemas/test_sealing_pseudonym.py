@@ -3,8 +3,8 @@
 import pytest
 from stdnum.exceptions import ValidationError
 
+from schemas.registrations import PartyKind
 from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
-from schemas.subject import PartyKind
 
 KEY, OTHER = bytes(32), bytes(range(32))
 

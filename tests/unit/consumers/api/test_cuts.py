@@ -103,7 +103,7 @@ READS = {
 
 async def furnished() -> World:
     """Ann consented, has a link with the doctor and gave Bob a mandate; both have a line."""
-    world = World(audit_timeout=30.0)
+    world = World()
     world.open_emergencies()
     await world.add_line()
     await world.add_line(BOB)

@@ -86,7 +86,8 @@ async def test_what_is_stale_is_never_shown(world: World) -> None:
 
 
 @pytest.mark.parametrize("failure", ["down", "stuck"])
-async def test_without_a_durable_audit_event_there_is_no_answer(world: World, failure: str) -> None:
+async def test_without_a_durable_audit_event_there_is_no_answer(failure: str) -> None:
+    world = World(audit_timeout=0.05)
     await world.add_line()
     getattr(world.log, failure).add("dpp.access.audited")
     answer = await world.ask("/v1/me/history", world.patient())

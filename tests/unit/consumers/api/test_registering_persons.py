@@ -8,7 +8,7 @@ import pytest
 
 from consumers.api.ports import Appended
 from projections.access import AccessFacts, Parent
-from schemas import subject as s
+from schemas import registrations as r
 from schemas.receipts import Issue, Receipt, SubmissionRef
 from tests.unit.consumers.api.world import (
     ANN,
@@ -34,11 +34,11 @@ class AnsweringRegistrar:
     world: World
     refused: dict[int, str] = field(default_factory=dict)
     silent: set[int] = field(default_factory=set)
-    submitted: list[tuple[str, s.Registration, str]] = field(default_factory=list)
+    submitted: list[tuple[str, r.Registration, str]] = field(default_factory=list)
 
     async def submit(self, *, subject: str, type_: str, id_: str, body: bytes) -> Appended:
         turn = len(self.submitted)
-        self.submitted.append((subject, s.REGISTRATIONS[type_].read(body), id_))
+        self.submitted.append((subject, r.REGISTRATIONS[type_].read(body), id_))
         if turn not in self.silent:
             self.answer(turn, id_, type_)
         return Appended(0, turn)
@@ -157,7 +157,7 @@ async def test_a_parent_is_declared_with_the_day_of_birth(
     }
     assert (await world.ask(PATH, insurer(world), form)).status_code == 201
     written = desk.submitted[0][1]
-    assert isinstance(written, s.DeclareParent)
+    assert isinstance(written, r.DeclareParent)
     assert (written.parent.number, written.child_born.isoformat()) == (BOB, "2020-05-17")
 
 
@@ -173,8 +173,8 @@ async def test_a_merge_is_one_answer_of_two_halves_with_one_id(
         await world.subject(ANN),
     ]
     first, second = (body for _, body in halves)
-    assert isinstance(first, s.MergeIdentity)
-    assert isinstance(second, s.MergeIdentity)
+    assert isinstance(first, r.MergeIdentity)
+    assert isinstance(second, r.MergeIdentity)
     assert (first.side, first.other.number) == ("replaced", ANN)
     assert (second.side, second.other.number) == ("surviving", BOB)
     assert first.merge == second.merge == answer.json()["id"]
@@ -189,7 +189,7 @@ async def test_a_merge_is_acknowledged_only_when_both_halves_are_committed(
     path = answer.headers["location"]
     asked = await world.ask(path, insurer(world), method="GET")
     assert asked.json()["state"] == "pending"
-    desk.answer(1, desk.submitted[1][2], s.MERGE_IDENTITY)
+    desk.answer(1, desk.submitted[1][2], r.MERGE_IDENTITY)
     asked = await world.ask(path, insurer(world), method="GET")
     assert asked.json()["state"] == "committed"
     assert len(asked.json()["facts"]) == 2
@@ -212,13 +212,13 @@ async def test_a_first_half_is_taken_back_when_the_second_is_refused_bad(
     assert answer.json()["errors"] == [{"path": "/other", "code": "SUBJECT_MERGED"}]
     subject, back, _ = desk.submitted[2]
     assert subject == await world.subject(BOB)
-    assert isinstance(back, s.RevokeMerge)
+    assert isinstance(back, r.RevokeMerge)
 
 
 async def test_a_merge_is_revoked_on_both_sides(world: World, desk: AnsweringRegistrar) -> None:
     form = {**MERGE, "kind": "revoke_merge", "merge": "merge-0001"}
     assert (await world.ask(PATH, insurer(world), form)).status_code == 201
-    assert [type(body) for _, body, _ in desk.submitted] == [s.RevokeMerge, s.RevokeMerge]
+    assert [type(body) for _, body, _ in desk.submitted] == [r.RevokeMerge, r.RevokeMerge]
 
 
 MERGES_BAD = {

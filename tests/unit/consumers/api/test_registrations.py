@@ -10,7 +10,7 @@ import pytest
 from consumers.api import registrations
 from consumers.api.outcomes import OutcomeBook
 from consumers.api.ports import Appended, RegistrationOutcome
-from schemas import subject as s
+from schemas import registrations as r
 from schemas.receipts import Issue, Original, Outcome, Receipt, SubmissionRef
 from tests.unit.consumers.api.world import (
     ANN,
@@ -63,7 +63,8 @@ class Stage:
             book.put_fact(FACT, 0, 41)
 
 
-async def test_a_registration_is_answered_once_its_fact_is_committed(world: World) -> None:
+async def test_a_registration_is_answered_once_its_fact_is_committed() -> None:
+    world = World(registration_timeout=30.0)
     async with Stage(world):
         answer = await world.ask("/v1/registrations", world.patient(), {"kind": "give_consent"})
     assert answer.status_code == 201
@@ -73,13 +74,14 @@ async def test_a_registration_is_answered_once_its_fact_is_committed(world: Worl
     assert answer.headers["location"] == f"/v1/registrations/{body['id']}"
     ((subject, type_, id_, raw),) = world.registrar.submitted
     assert subject == await world.subject(ANN)
-    assert (type_, id_) == (s.GIVE_CONSENT, body["id"])
-    written = s.GiveConsent.read(raw)
+    assert (type_, id_) == (r.GIVE_CONSENT, body["id"])
+    written = r.GiveConsent.read(raw)
     assert written.author.role == "patient"
     assert written.author.token_id == "token-1"
 
 
-async def test_a_refused_registration_is_a_422_with_codes_bad(world: World) -> None:
+async def test_a_refused_registration_is_a_422_with_codes_bad() -> None:
+    world = World(registration_timeout=30.0)
     async with Stage(world, "rejected", "CONSENT_ALREADY_GIVEN"):
         answer = await world.ask("/v1/registrations", world.patient(), {"kind": "give_consent"})
     assert answer.status_code == 422
@@ -87,7 +89,8 @@ async def test_a_refused_registration_is_a_422_with_codes_bad(world: World) -> N
     assert answer.json()["errors"] == [{"path": "/x", "code": "CONSENT_ALREADY_GIVEN"}]
 
 
-async def test_a_session_that_the_stage_does_not_accept_is_ours_to_mend(world: World) -> None:
+async def test_a_session_that_the_stage_does_not_accept_is_ours_to_mend() -> None:
+    world = World(registration_timeout=30.0)
     async with Stage(world, "rejected", "SESSION_EXPIRED", named=False):
         answer = await world.ask("/v1/registrations", world.patient(), {"kind": "give_consent"})
     assert answer.status_code == 503
@@ -191,11 +194,11 @@ async def test_every_kind_becomes_its_registration(world: World, kind: str) -> N
     assert answer.status_code == 202
     _, type_, _, raw = world.registrar.submitted[0]
     assert type_ == f"be.dpp.subject.{kind.replace('_', '-')}.v1"
-    written = s.REGISTRATIONS[type_].read(raw)
-    if isinstance(written, s.DeclareLink):
+    written = r.REGISTRATIONS[type_].read(raw)
+    if isinstance(written, r.DeclareLink):
         assert written.starts_at == datetime(2026, 2, 28, 23, tzinfo=UTC)
         assert written.party.number == DOCTOR
-    if isinstance(written, s.GrantMandate):
+    if isinstance(written, r.GrantMandate):
         assert written.holder.number == BOB
 
 
@@ -210,7 +213,7 @@ async def test_professionals_register_for_the_patient_they_name(
     await world.ask("/v1/registrations", getattr(world, role)(), form)
     subject, _, _, raw = world.registrar.submitted[0]
     assert subject == await world.subject(ANN)
-    written = s.GiveConsent.read(raw).author
+    written = r.GiveConsent.read(raw).author
     assert (written.role, written.person.number) == (role, author)
     assert (written.organisation.number if written.organisation else None) == organisation
 
@@ -220,13 +223,13 @@ async def test_a_patient_who_names_another_acts_as_mandate_holder(world: World) 
     await world.ask("/v1/registrations", world.patient(BOB), form)
     subject, _, _, raw = world.registrar.submitted[0]
     assert subject == await world.subject(ANN)
-    assert s.AcceptMandate.read(raw).author.role == "mandate_holder"
+    assert r.AcceptMandate.read(raw).author.role == "mandate_holder"
 
 
 async def test_writing_ones_own_number_with_punctuation_changes_nothing(world: World) -> None:
     form = {"kind": "give_consent", "patient": "85.00.00-001.38"}
     await world.ask("/v1/registrations", world.patient(), form)
-    assert s.GiveConsent.read(world.registrar.submitted[0][3]).author.role == "patient"
+    assert r.GiveConsent.read(world.registrar.submitted[0][3]).author.role == "patient"
 
 
 FORMS_BAD: dict[str, dict[str, Any]] = {

@@ -61,6 +61,7 @@ from schemas.partitioning import partition_for
 from schemas.policy import EmergencyRule, PolicyName, PolicyVersion, baseline
 from schemas.publisher import BACKBONE_KEY_PUBLISHED, BackboneKeyPublished
 from schemas.recall import RECALL_EVENTS
+from schemas.registrations import Author, Party
 from schemas.sealing import b64decode, b64encode
 from schemas.sealing.facts import (
     access_associated_data,
@@ -72,7 +73,7 @@ from schemas.sealing.facts import (
 from schemas.sealing.office import sign
 from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
 from schemas.sealing.session import intake_public_bytes
-from schemas.subject import Author, Party, SubjectContent
+from schemas.subject import SubjectContent
 from schemas.topics import ACCESS_AUDITED, RECALL_NOTICES
 from streams.intake.keys import SigningKey
 from streams.notary.directory import LogFileMissing
@@ -527,7 +528,7 @@ class World:
         self.tables.keys[PHARMACY, "pharmacy-1"] = self.publisher_key.public_bytes
         self.office = SigningKey.generate("office-1")
         numbers = itertools.count(1)
-        limits = ApiSettings(registration_timeout=0.05, audit_timeout=0.2, stream_poll=0.01)
+        limits = ApiSettings(registration_timeout=0.05, audit_timeout=30.0, stream_poll=0.01)
         self.limits = replace(limits, **settings)
         self.deps = Dependencies(
             vault=self.vault,

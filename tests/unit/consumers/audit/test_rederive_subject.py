@@ -13,8 +13,8 @@ from consumers.audit.subject import SubjectAudit
 from infra.kafka import Record
 from infra.keys.memory import MemoryVault
 from schemas.keyvault import IntakeKey
+from schemas.registrations import DECLARE_LINK, GIVE_CONSENT, PUT_EXCLUSION, WITHDRAW_CONSENT
 from schemas.sealing.pseudonym import subject_pseudonym
-from schemas.subject import DECLARE_LINK, GIVE_CONSENT, PUT_EXCLUSION, WITHDRAW_CONSENT
 from schemas.topics import SUBJECT_RECEIPTS, SUBJECT_REGISTERED, SUBJECT_SUBMITTED
 from streams.subject.outcome import DECIDER_VERSION
 from tests.support.stage_log import MemoryLog

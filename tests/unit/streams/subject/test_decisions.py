@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from schemas.model import Model
-from schemas.subject import (
+from schemas.registrations import (
     ACCEPT_MANDATE,
     ANNUL_DEATH,
     APPROVE_ERASURE,
@@ -33,10 +33,8 @@ from schemas.subject import (
     WITHDRAW_CONSENT,
     AuthorRole,
     ErasureRole,
-    ExclusionPut,
-    LinkDeclared,
-    MandateGranted,
 )
+from schemas.subject import ExclusionPut, LinkDeclared, MandateGranted
 from tests.unit.streams.subject import world
 from tests.unit.streams.subject.world import (
     DOCTOR,

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from schemas.model import Model
-from schemas.sealing import facts
-from schemas.subject import (
+from schemas.registrations import (
     APPROVE_ERASURE,
     DECLARE_DEATH,
     EXECUTE_ERASURE,
@@ -17,11 +16,9 @@ from schemas.subject import (
     REGISTRATIONS,
     REJECT_ERASURE,
     REQUEST_ERASURE,
-    SUBJECT_FACT_TYPES,
-    ErasureContent,
-    ErasureExecuted,
-    ErasureRequested,
 )
+from schemas.sealing import facts
+from schemas.subject import SUBJECT_FACT_TYPES, ErasureContent, ErasureExecuted, ErasureRequested
 from streams.subject.state import SubjectState
 from tests.unit.streams.subject.world import (
     HOLDER,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from schemas.model import Model
-from schemas.subject import (
+from schemas.registrations import (
     ACCEPT_MANDATE,
     ANNUL_DEATH,
     DECLARE_DEATH,

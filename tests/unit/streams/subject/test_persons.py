@@ -7,8 +7,7 @@ import pytest
 from schemas.identifiers import niss
 from schemas.model import Model
 from schemas.policy import AccessPolicy, baseline
-from schemas.sealing.pseudonym import subject_pseudonym
-from schemas.subject import (
+from schemas.registrations import (
     ACCEPT_MANDATE,
     ANNUL_DEATH,
     DECLARE_DEATH,
@@ -24,9 +23,9 @@ from schemas.subject import (
     REVOKE_MERGE,
     REVOKE_PARENT,
     WITHDRAW_CONSENT,
-    IdentityMerged,
-    ParentDeclared,
 )
+from schemas.sealing.pseudonym import subject_pseudonym
+from schemas.subject import IdentityMerged, ParentDeclared
 from streams.subject.person import too_young
 from tests.unit.streams.subject.world import (
     DOCTOR,

@@ -21,10 +21,10 @@ from schemas.publisher import (
     SessionOpened,
 )
 from schemas.receipts import Receipt
+from schemas.registrations import GIVE_CONSENT, REGISTRATIONS, WITHDRAW_CONSENT
 from schemas.sealing import b64encode
 from schemas.sealing.pseudonym import subject_pseudonym
 from schemas.sealing.session import intake_public_bytes
-from schemas.subject import GIVE_CONSENT, REGISTRATIONS, WITHDRAW_CONSENT
 from streams.engine.stage import Output, Stage, Submission
 from streams.engine.tables import in_memory
 from streams.intake.keys import SigningKey

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.partitioning import partition_for
 from schemas.receipts import Receipt
-from schemas.subject import (
+from schemas.registrations import (
     DECLARE_LINK,
     GIVE_CONSENT,
     REGISTRATIONS,

@@ -10,10 +10,7 @@ from schemas.model import Model
 from schemas.partitioning import partition_for
 from schemas.policy import baseline
 from schemas.receipts import SUBJECT_RECEIPT, Receipt
-from schemas.sealing import facts
-from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
-from schemas.sealing.submission import seal
-from schemas.subject import (
+from schemas.registrations import (
     ACCEPT_MANDATE,
     ANNUL_DEATH,
     APPROVE_ERASURE,
@@ -35,7 +32,6 @@ from schemas.subject import (
     REVOKE_LINK,
     REVOKE_MERGE,
     REVOKE_PARENT,
-    SUBJECT_FACTS,
     Author,
     AuthorRole,
     DeclareLink,
@@ -46,9 +42,11 @@ from schemas.subject import (
     Party,
     PutExclusion,
     Registration,
-    SubjectContent,
-    SubjectFact,
 )
+from schemas.sealing import facts
+from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
+from schemas.sealing.submission import seal
+from schemas.subject import SUBJECT_FACTS, SubjectContent, SubjectFact
 from streams.engine.stage import Output, Submission
 from streams.engine.tables import in_memory
 from streams.sessions import SessionView

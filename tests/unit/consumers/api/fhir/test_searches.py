@@ -20,8 +20,9 @@ from projections.access import AccessFacts, Link, Mandate
 from projections.queries import AccessLogRow
 from projections.registered import RegistrationRow
 from schemas.audit import ACCESS_DECIDED, ReaderIdentity, RequestParameters
+from schemas.registrations import Author, Party
 from schemas.sealing.facts import access_associated_data, access_keys, seal
-from schemas.subject import Author, Party, SubjectContent
+from schemas.subject import SubjectContent
 from tests.unit.consumers.api.fhir.profiles import CONSENT, DISPENSE, PATIENT_QUERY, E, faults
 from tests.unit.consumers.api.world import (
     ANN,
