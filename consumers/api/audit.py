@@ -6,7 +6,8 @@ covers the lines answered, so that decision and answer can be derived again.
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -89,11 +90,12 @@ def per_subject(
     ]
 
 
-async def record(deps: Dependencies, decisions: Sequence[Decision]) -> None:
-    """Writes one event per decision with `acks=all`; returns once all are durable.
+@asynccontextmanager
+async def recording(deps: Dependencies) -> AsyncIterator[None]:
+    """Around whatever has to be durable before an answer.
 
     Raises:
-        Problem: 503, one could not be written; nothing may be answered.
+        Problem: 503, it could not be written in time; nothing may be answered.
     """
     failures: tuple[type[Exception], ...] = (
         TimeoutError,
@@ -102,13 +104,23 @@ async def record(deps: Dependencies, decisions: Sequence[Decision]) -> None:
     )
     try:
         async with asyncio.timeout(deps.settings.audit_timeout):
-            secrets = await _subject_secrets(deps, decisions)
-            readers = await deps.vault.reader_secrets({d.caller.pseudonym for d in decisions})
-            await asyncio.gather(
-                *(_append(deps, one, secrets, readers[one.caller.pseudonym]) for one in decisions)
-            )
+            yield
     except failures:
         raise unavailable("audit-unavailable") from None
+
+
+async def record(deps: Dependencies, decisions: Sequence[Decision]) -> None:
+    """Writes one event per decision with `acks=all`; returns once all are durable.
+
+    Raises:
+        Problem: 503, one could not be written; nothing may be answered.
+    """
+    async with recording(deps):
+        secrets = await _subject_secrets(deps, decisions)
+        readers = await deps.vault.reader_secrets({d.caller.pseudonym for d in decisions})
+        await asyncio.gather(
+            *(_append(deps, one, secrets, readers[one.caller.pseudonym]) for one in decisions)
+        )
     for one in decisions:
         word = "permit" if isinstance(one.outcome, Permit) else "deny"
         metrics.DECISIONS.labels(one.caller.principal.role, one.purpose, word).inc()

@@ -4,7 +4,6 @@ What they read concerns no subject, so it is recorded under the reader, durable 
 answered. Who asked and what was asked are sealed together under the reader's secret.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from datetime import datetime
 from typing import Literal
 
 from consumers.api import metrics
+from consumers.api.audit import recording
 from consumers.api.callers import require
 from consumers.api.ports import Dependencies
-from consumers.api.problems import unavailable
 from consumers.api.tokens import Principal
 from projections.quality_refusals import RefusalKey
 from schemas.audit import (
@@ -27,7 +26,7 @@ from schemas.audit import (
 )
 from schemas.canonical import lp
 from schemas.envelope import Envelope
-from schemas.keyvault import KeyVault, SubjectSecret, VaultUnavailable
+from schemas.keyvault import KeyVault, SubjectSecret
 from schemas.sealing import b64encode
 from schemas.sealing.facts import access_associated_data, access_keys, seal
 from schemas.sealing.pseudonym import operator_pseudonym
@@ -93,25 +92,17 @@ async def record(deps: Dependencies, reading: Reading) -> None:
         Problem: 503, it could not be written; nothing may be answered.
     """
     operator = reading.operator
-    failures: tuple[type[Exception], ...] = (
-        TimeoutError,
-        VaultUnavailable,
-        *deps.unavailable_errors,
-    )
-    try:
-        async with asyncio.timeout(deps.settings.audit_timeout):
-            secrets = await deps.vault.reader_secrets({operator.pseudonym})
-            ce_id = deps.new_id()
-            await deps.log.append(
-                ACCESS_AUDITED.name,
-                key=operator.pseudonym.encode(),
-                headers=Envelope(
-                    id=ce_id, source="/api", type=OPERATIONS_READ, time=reading.read_at
-                ).headers(),
-                value=build(reading, ce_id, secrets[operator.pseudonym]).write(),
-            )
-    except failures:
-        raise unavailable("audit-unavailable") from None
+    async with recording(deps):
+        secrets = await deps.vault.reader_secrets({operator.pseudonym})
+        ce_id = deps.new_id()
+        await deps.log.append(
+            ACCESS_AUDITED.name,
+            key=operator.pseudonym.encode(),
+            headers=Envelope(
+                id=ce_id, source="/api", type=OPERATIONS_READ, time=reading.read_at
+            ).headers(),
+            value=build(reading, ce_id, secrets[operator.pseudonym]).write(),
+        )
     metrics.DECISIONS.labels(operator.principal.role, reading.purpose, "permit").inc()
 
 

@@ -4,7 +4,6 @@ Whether it may is decided by mandates in policy data, and each reading and each 
 before it is answered. What an authority does is an event of `dpp.recall.notices`.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +12,12 @@ from typing import Final
 from pydantic import BaseModel
 
 from consumers.api import operators
-from consumers.api.audit import positions_used
+from consumers.api.audit import positions_used, recording
 from consumers.api.forms import OpenRecallForm, RecallForm
 from consumers.api.freshness import behind
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
-from consumers.api.problems import FieldIssue, Problem, unavailable
+from consumers.api.problems import FieldIssue, Problem
 from consumers.api.reads import access_policy, caught_up, step
 from projections.access import Permit
 from projections.authorities import may
@@ -295,12 +294,8 @@ async def append(deps: Dependencies, type_: str, event: RecallEvent) -> None:
     """
     envelope = Envelope(id=deps.new_id(), source="/api", type=type_, time=event.at)
     topic, key = RECALL_NOTICES.name, event.recall.encode()
-    failures: tuple[type[Exception], ...] = (TimeoutError, *deps.unavailable_errors)
-    try:
-        async with asyncio.timeout(deps.settings.audit_timeout):
-            await deps.log.append(topic, key=key, headers=envelope.headers(), value=event.write())
-    except failures:
-        raise unavailable("audit-unavailable") from None
+    async with recording(deps):
+        await deps.log.append(topic, key=key, headers=envelope.headers(), value=event.write())
 
 
 async def settle_recalls(deps: Dependencies) -> None:

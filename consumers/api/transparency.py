@@ -12,7 +12,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from consumers.api import audit, metrics, operators
-from consumers.api.audit import Decision
+from consumers.api.audit import Decision, recording
 from consumers.api.callers import Caller
 from consumers.api.operators import Operator
 from consumers.api.ports import Dependencies
@@ -24,7 +24,7 @@ from consumers.audit.prove import Proven
 from projections.access import Permit, window_end, window_start
 from schemas.audit import LOG_READ, LogRead, RequestParameters, Window
 from schemas.envelope import Envelope
-from schemas.keyvault import SubjectSecret, VaultUnavailable
+from schemas.keyvault import SubjectSecret
 from schemas.sealing import b64encode
 from schemas.sealing.facts import access_associated_data, access_keys, seal
 from schemas.topics import ACCESS_AUDITED, DISPENSATION_RECEIPTS
@@ -173,31 +173,23 @@ async def _place(deps: Dependencies, path: str, *, of_bundle: bool) -> Tile:
 
 
 async def _record(deps: Dependencies, auditor: Operator, bundle: Tile) -> None:
-    failures: tuple[type[Exception], ...] = (
-        TimeoutError,
-        VaultUnavailable,
-        *deps.unavailable_errors,
-    )
-    try:
-        async with asyncio.timeout(deps.settings.audit_timeout):
-            secrets = await deps.vault.reader_secrets({auditor.pseudonym})
-            ce_id, now = deps.new_id(), deps.clock()
-            envelope = Envelope(id=ce_id, source="/api", type=LOG_READ, time=now)
-            event = LogRead(
-                reader=auditor.pseudonym,
-                read_at=now,
-                first_leaf=bundle.index * WIDTH,
-                leaves=bundle.width,
-                sealed_reader=_sealed(secrets[auditor.pseudonym], ce_id, auditor.principal),
-            )
-            await deps.log.append(
-                ACCESS_AUDITED.name,
-                key=auditor.pseudonym.encode(),
-                headers=envelope.headers(),
-                value=event.write(),
-            )
-    except failures:
-        raise unavailable("audit-unavailable") from None
+    async with recording(deps):
+        secrets = await deps.vault.reader_secrets({auditor.pseudonym})
+        ce_id, now = deps.new_id(), deps.clock()
+        envelope = Envelope(id=ce_id, source="/api", type=LOG_READ, time=now)
+        event = LogRead(
+            reader=auditor.pseudonym,
+            read_at=now,
+            first_leaf=bundle.index * WIDTH,
+            leaves=bundle.width,
+            sealed_reader=_sealed(secrets[auditor.pseudonym], ce_id, auditor.principal),
+        )
+        await deps.log.append(
+            ACCESS_AUDITED.name,
+            key=auditor.pseudonym.encode(),
+            headers=envelope.headers(),
+            value=event.write(),
+        )
     metrics.DECISIONS.labels(auditor.principal.role, "log_entries", "permit").inc()
 
 

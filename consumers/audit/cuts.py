@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 from infra.kafka import Partition
+from streams.notary.leaf import Placed
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
@@ -54,30 +55,6 @@ def parse(text: str) -> Cut:
             "name a number of leaves, or a time with its offset, like 2026-11-01T00:00:00+01:00"
         )
     return Cut(before=moment.astimezone(UTC))
-
-
-class Placed(Protocol):
-    """A record at its place."""
-
-    @property
-    def topic(self) -> str:
-        """Its topic."""
-        ...
-
-    @property
-    def partition(self) -> int:
-        """Its partition."""
-        ...
-
-    @property
-    def offset(self) -> int:
-        """Its offset there."""
-        ...
-
-    @property
-    def timestamp_ms(self) -> int:
-        """The broker's time in ms since 1970 UTC."""
-        ...
 
 
 @dataclass(slots=True)

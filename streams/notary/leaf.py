@@ -67,8 +67,8 @@ class Fetched(Protocol):
     value: bytes | None
 
 
-class Recorded(Protocol):
-    """A record as it is read from Kafka, or a leaf."""
+class Placed(Protocol):
+    """A record at its place."""
 
     @property
     def topic(self) -> str:
@@ -89,6 +89,10 @@ class Recorded(Protocol):
     def timestamp_ms(self) -> int:
         """The broker's time in ms since 1970 UTC."""
         ...
+
+
+class Recorded(Placed, Protocol):
+    """A record as it is read from Kafka, or a leaf."""
 
     @property
     def key(self) -> bytes | None:

@@ -9,10 +9,7 @@ import pytest
 
 from consumers.api import texts
 from projections.access import AccessFacts, Exclusion, Link, window_start
-from schemas.audit import RequestParameters
-from schemas.keyvault import SubjectSecret
 from schemas.policy import EmergencyRule, baseline
-from schemas.sealing.facts import access_associated_data, access_keys, unseal
 from tests.unit.consumers.api.world import ANN, CNK, DOCTOR, NOBODY, NOW, World
 
 PATH = "/v1/patients/emergency"
@@ -58,18 +55,10 @@ async def test_it_has_an_event_and_a_basis_of_its_own_with_the_motivation_sealed
     (event,) = world.log.emergencies()
     assert (event.decision, event.basis, event.purpose) == ("permit", "emergency", "emergency")
     assert (event.basis_refs, event.rows, event.role) == (("c",), 1, "caregiver")
-    _, key, headers, value = world.log.appended[0]
+    _, key, _, value = world.log.appended[0]
     assert key == (await world.subject(ANN)).encode()
     assert b"unconscious" not in value
-    assert event.sealed_parameters is not None
-    secret = (await world.vault.find_subject_secrets([(key.decode(), 1)]))[key.decode(), 1]
-    assert isinstance(secret, SubjectSecret)
-    bound = access_associated_data(
-        type_="be.dpp.access.decided.v1", subject=key.decode(), generation=1
-    )
-    ce_id = dict(headers)["ce_id"].decode()
-    opened = unseal(access_keys(secret.secret, "access"), ce_id, bound, event.sealed_parameters)
-    asked = RequestParameters.read(opened)
+    asked = await world.asked(event)
     assert (asked.motivation_type, asked.motivation) == (
         "vital_interest",
         "unconscious after a fall",

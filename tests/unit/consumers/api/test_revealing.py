@@ -8,9 +8,7 @@ import pytest
 from consumers.api import texts
 from projections.access import AccessFacts, Link
 from projections.folds.access_log import REVEALED
-from schemas.audit import EMERGENCY, Basis, DenyReason, Detail, Purpose, RequestParameters
-from schemas.keyvault import SubjectSecret
-from schemas.sealing.facts import access_associated_data, access_keys, unseal
+from schemas.audit import EMERGENCY, Basis, DenyReason, Detail, Purpose
 from tests.unit.consumers.api.world import (
     ANN,
     NOBODY,
@@ -63,18 +61,10 @@ async def test_it_has_an_event_of_its_own_with_the_motivation_sealed() -> None:
     assert world.log.audited() == []
     (event,) = world.log.revealed()
     assert (event.decision, event.rows, event.subject) == ("permit", 1, await world.subject(ANN))
-    _, key, headers, value = world.log.appended[0]
+    _, key, _, value = world.log.appended[0]
     assert key == (await world.subject(ANN)).encode()
     assert b"bought" not in value
-    assert event.sealed_parameters is not None
-    secret = (await world.vault.find_subject_secrets([(key.decode(), 1)]))[key.decode(), 1]
-    assert isinstance(secret, SubjectSecret)
-    bound = access_associated_data(
-        type_="be.dpp.access.decided.v1", subject=key.decode(), generation=1
-    )
-    ce_id = dict(headers)["ce_id"].decode()
-    opened = unseal(access_keys(secret.secret, "access"), ce_id, bound, event.sealed_parameters)
-    asked = RequestParameters.read(opened)
+    asked = await world.asked(event)
     assert (asked.motivation_type, asked.motivation) == (
         "patient_request",
         "asks where it was bought",

@@ -51,6 +51,7 @@ from schemas.audit import (
     LogRead,
     OperationsRead,
     PharmacyRevealed,
+    RequestParameters,
 )
 from schemas.brussels import day_of
 from schemas.dispensation import REGISTERED, LineContent, MedicinalProduct, Posology
@@ -69,6 +70,7 @@ from schemas.sealing.facts import (
     record_associated_data,
     record_keys,
     seal,
+    unseal,
 )
 from schemas.sealing.office import sign
 from schemas.sealing.pseudonym import party_pseudonym, subject_pseudonym
@@ -656,6 +658,20 @@ class World:
 
     async def subject(self, number: str) -> str:
         return subject_pseudonym(await MemoryVault.root_key(self.vault, "pseudonym"), number)
+
+    async def asked(self, event: Any) -> RequestParameters:
+        """What the first event of the log seals of its request; `event` is that one, as read."""
+        _, key, headers, _ = self.log.appended[0]
+        subject = key.decode()
+        assert event.sealed_parameters is not None
+        secret = (await self.vault.find_subject_secrets([(subject, 1)]))[subject, 1]
+        assert isinstance(secret, SubjectSecret)
+        bound = access_associated_data(
+            type_="be.dpp.access.decided.v1", subject=subject, generation=1
+        )
+        ce_id = dict(headers)["ce_id"].decode()
+        opened = unseal(access_keys(secret.secret, "access"), ce_id, bound, event.sealed_parameters)
+        return RequestParameters.read(opened)
 
     async def professional(self, number: str = DOCTOR) -> str:
         key = await MemoryVault.root_key(self.vault, "pseudonym")
