@@ -1,11 +1,12 @@
 """Reading 100 lines of a history: the part of the database, at a million rows and at more.
 
 Each figure is the time from sending a statement until its rows are there, on one open connection,
-for a person drawn anew each time. The goals are held against `history`, which has the server's part in
-it and more. `explained` is what the server says when it is asked to explain: it plans anew each time,
-which a prepared statement does not, and counts while it executes. Rivals ask for the same lines of the same people in the same run:
-`offset` pages as usual, on the same table and index; `index_on_person` is a table as one would make
-it without looking at plans, not divided by month, with an index on the person alone.
+for a person drawn anew each time. The goals are held against `history`, which has the server's part
+in it and more. `explained` is what the server says when it is asked to explain: it plans anew each
+time, which a prepared statement does not, and counts while it executes. Rivals ask for the same
+lines of the same people in the same run: `offset` pages as usual, on the same table and index;
+`index_on_person` is a table as one would make it without looking at plans, not divided by month,
+with an index on the person alone.
 """
 
 import asyncio
