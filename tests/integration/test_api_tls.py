@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 from consumers.api.certificates import thumbprint
 from consumers.api.run import bind, serve
 from infra.settings import Settings, load_settings
-from tests.unit.consumers.api.world import ANN, World
+from tests.unit.consumers.api.cast import ANN
+from tests.unit.consumers.api.world import World
 
 pytestmark = pytest.mark.integration
 

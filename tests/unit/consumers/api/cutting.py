@@ -7,7 +7,8 @@ from typing import Any, Literal, cast
 
 from consumers.api.app import create_app
 from consumers.api.ports import Dependencies
-from tests.unit.consumers.api.world import Down, World
+from tests.unit.consumers.api.fakes import Down
+from tests.unit.consumers.api.world import World
 
 How = Literal["down", "hangs"]
 PORTS = ("vault", "log", "positions", "store")

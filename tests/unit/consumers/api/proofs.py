@@ -7,7 +7,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from consumers.api.dpop import token_hash
-from tests.unit.consumers.api.world import ANN, NOW, World
+from tests.unit.consumers.api.cast import ANN, NOW
+from tests.unit.consumers.api.world import World
 
 URL = "http://api.test/v1/me/history"
 PATH = "/v1/me/history"

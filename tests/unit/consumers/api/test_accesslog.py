@@ -7,8 +7,9 @@ import pytest
 from consumers.api.texts import BASES, LANGUAGES, REASONS, Told, purpose_text, role_text, sentence
 from schemas.brussels import months_back
 from schemas.policy import AccessPolicy, shipped
+from tests.unit.consumers.api.cast import ANN, BOB, NOW, PHARMACY
 from tests.unit.consumers.api.fhir.test_searches import REFUSED, add_access
-from tests.unit.consumers.api.world import ANN, BOB, NOW, PHARMACY, World
+from tests.unit.consumers.api.world import World
 
 AT = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 

@@ -8,7 +8,8 @@ import pytest
 from infra.keys.memory import MemoryVault
 from projections.consumption_queries import Consumed
 from projections.folds.product_recall import product_index
-from tests.unit.consumers.api.world import CNK, OTHER_PHARMACY, PHARMACY, World
+from tests.unit.consumers.api.cast import CNK, OTHER_PHARMACY, PHARMACY
+from tests.unit.consumers.api.world import World
 
 PATH = "/v1/authorities/consumption"
 JANUARY = date(2026, 1, 1)

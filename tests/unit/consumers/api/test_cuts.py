@@ -26,8 +26,7 @@ from projections.access import (
 )
 from schemas.audit import AccessDecided
 from schemas.policy import AccessPolicy, baseline
-from tests.unit.consumers.api.cutting import Cut, cut_at
-from tests.unit.consumers.api.world import (
+from tests.unit.consumers.api.cast import (
     ANN,
     BOB,
     CNK,
@@ -37,10 +36,10 @@ from tests.unit.consumers.api.world import (
     OTHER_PHARMACY,
     PHARMACY,
     POSOLOGY,
-    World,
-    granted_by,
-    mandate_row,
 )
+from tests.unit.consumers.api.cutting import Cut, cut_at
+from tests.unit.consumers.api.mandates import granted_by, mandate_row
+from tests.unit.consumers.api.world import World
 
 DECIDES = "store.access_facts"
 AUDIT = "log.append"

@@ -10,7 +10,8 @@ import pytest
 from consumers.api import texts
 from projections.access import AccessFacts, Exclusion, Link, window_start
 from schemas.policy import EmergencyRule, baseline
-from tests.unit.consumers.api.world import ANN, CNK, DOCTOR, NOBODY, NOW, World
+from tests.unit.consumers.api.cast import ANN, CNK, DOCTOR, NOBODY, NOW
+from tests.unit.consumers.api.world import World
 
 PATH = "/v1/patients/emergency"
 GUIDE = Path(__file__).parents[4] / "docs" / "readers" / "reading.md"

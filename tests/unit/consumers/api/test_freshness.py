@@ -11,7 +11,8 @@ import pytest
 from consumers.api import freshness
 from consumers.api.freshness import behind, behind_if_told
 from schemas.audit import PositionUsed
-from tests.unit.consumers.api.world import Down, World
+from tests.unit.consumers.api.fakes import Down
+from tests.unit.consumers.api.world import World
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "api" / "openapi.json"
 OTHERWISE = {

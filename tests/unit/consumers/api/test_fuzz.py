@@ -26,8 +26,9 @@ from consumers.api.jose import NotJose, peek, public_key
 from consumers.api.jwks import BadKeySet, parse_set
 from consumers.api.problems import Problem
 from consumers.api.tokens import Unauthenticated
+from tests.unit.consumers.api.cast import AUDIENCE, ISSUER, NOW
 from tests.unit.consumers.api.proofs import URL, Client
-from tests.unit.consumers.api.world import AUDIENCE, ISSUER, NOW, World
+from tests.unit.consumers.api.world import World
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -14,8 +14,9 @@ from consumers.api.certificates import STATE, TrustedProxies, thumbprint
 from consumers.api.dpop import NONCE_SECONDS, Nonces, token_hash
 from consumers.api.issuers import TrustedIssuer
 from consumers.api.tokens import TokenVerifier
+from tests.unit.consumers.api.cast import ANN, AUDIENCE, ISSUER, NOW
 from tests.unit.consumers.api.proofs import PATH, URL, Client
-from tests.unit.consumers.api.world import ANN, AUDIENCE, ISSUER, NOW, World
+from tests.unit.consumers.api.world import World
 
 T = int(NOW.timestamp())
 CERTIFICATE = b"a certificate in DER"

@@ -8,7 +8,8 @@ from projections.queries import HistoryRow
 from schemas.audit import RequestParameters
 from schemas.keyvault import SubjectSecret
 from schemas.sealing.facts import access_associated_data, access_keys, unseal
-from tests.unit.consumers.api.world import ANN, PARTITIONS, World
+from tests.unit.consumers.api.cast import ANN, PARTITIONS
+from tests.unit.consumers.api.world import World
 
 YESTERDAY = "2026-03-09T12:00:00Z"
 FRESH = {"seconds": 0.5, "otherwise": "error"}

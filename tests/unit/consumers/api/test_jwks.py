@@ -16,7 +16,8 @@ from consumers.api.app import create_app
 from consumers.api.issuers import TrustedIssuer, read_issuers
 from consumers.api.jwks import BadKeySet, KeyRings, KeysUnavailable, parse_set
 from consumers.api.tokens import TokenVerifier
-from tests.unit.consumers.api.world import ANN, AUDIENCE, ISSUER, World
+from tests.unit.consumers.api.cast import ANN, AUDIENCE, ISSUER
+from tests.unit.consumers.api.world import World
 
 URL = "https://issuer.test/jwks"
 PATH = "/v1/me/history"

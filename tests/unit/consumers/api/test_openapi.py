@@ -9,7 +9,8 @@ import httpx
 
 from consumers.api.app import create_app, document_bytes
 from consumers.api.tokens_dev import DevIssuer
-from tests.unit.consumers.api.world import ANN, AUDIENCE, World
+from tests.unit.consumers.api.cast import ANN, AUDIENCE
+from tests.unit.consumers.api.world import World
 
 COMMITTED = Path(__file__).parents[4] / "docs" / "api" / "openapi.json"
 

@@ -24,7 +24,8 @@ from streams.intake.session import (
     seal_submission,
 )
 from streams.intake.tokens import publisher_token
-from tests.unit.consumers.api.world import NOW, OTHER_PHARMACY, PHARMACY, World
+from tests.unit.consumers.api.cast import NOW, OTHER_PHARMACY, PHARMACY
+from tests.unit.consumers.api.world import World
 
 BODY = b'{"sguid":"1"}'
 

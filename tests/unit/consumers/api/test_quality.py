@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from projections.silence import Heard
-from tests.unit.consumers.api.world import NOW, PHARMACY, World
+from tests.unit.consumers.api.cast import NOW, PHARMACY
+from tests.unit.consumers.api.world import World
 
 ALL, OWN = "/v1/quality/overview", "/v1/receipts/overview"
 

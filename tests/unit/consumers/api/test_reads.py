@@ -10,7 +10,7 @@ from projections.access import AccessFacts, Exclusion, Link, Mandate
 from schemas.audit import ReaderIdentity, RequestParameters, lines_digest
 from schemas.keyvault import SubjectSecret
 from schemas.sealing.facts import access_associated_data, access_keys, unseal
-from tests.unit.consumers.api.world import (
+from tests.unit.consumers.api.cast import (
     ANN,
     BOB,
     CNK,
@@ -20,10 +20,9 @@ from tests.unit.consumers.api.world import (
     OTHER_PHARMACY,
     PHARMACY,
     POSOLOGY,
-    World,
-    granted_by,
-    mandate_row,
 )
+from tests.unit.consumers.api.mandates import granted_by, mandate_row
+from tests.unit.consumers.api.world import World
 
 AUDIT = "append:dpp.access.audited"
 

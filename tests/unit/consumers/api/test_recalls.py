@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.policy import baseline
-from tests.unit.consumers.api.world import ANN, CNK, OTHER_PHARMACY, PHARMACY, World
+from tests.unit.consumers.api.cast import ANN, CNK, OTHER_PHARMACY, PHARMACY
+from tests.unit.consumers.api.world import World
 
 OPEN = "/v1/authorities/recalls/open"
 SEARCH = "/v1/authorities/recalls/search"

@@ -16,7 +16,8 @@ from schemas.receipts import Issue, LineOutcome, Receipt, SubmissionRef
 from schemas.sealing.facts import access_associated_data, access_keys, unseal
 from schemas.sealing.pseudonym import operator_pseudonym
 from schemas.topics import ACCESS_AUDITED
-from tests.unit.consumers.api.world import ISSUER, NOW, OTHER_PHARMACY, PHARMACY, World
+from tests.unit.consumers.api.cast import ISSUER, NOW, OTHER_PHARMACY, PHARMACY
+from tests.unit.consumers.api.world import World
 
 OPERATORS, OWN = "/v1/quality/refused", "/v1/receipts/refused"
 DGUID = "0f8fad5b-d9cb-069f-0165-70867728950e"

@@ -10,16 +10,9 @@ from consumers.api.ports import Appended
 from projections.access import AccessFacts, Parent
 from schemas import registrations as r
 from schemas.receipts import Issue, Receipt, SubmissionRef
-from tests.unit.consumers.api.world import (
-    ANN,
-    BOB,
-    DOCTOR,
-    NOBODY,
-    NOW,
-    OTHER_PHARMACY,
-    World,
-    mandate_row,
-)
+from tests.unit.consumers.api.cast import ANN, BOB, DOCTOR, NOBODY, NOW, OTHER_PHARMACY
+from tests.unit.consumers.api.mandates import mandate_row
+from tests.unit.consumers.api.world import World
 
 PATH = "/v1/registrations"
 INSURER = "0999000129"

@@ -12,15 +12,8 @@ from consumers.api.outcomes import OutcomeBook
 from consumers.api.ports import Appended, RegistrationOutcome
 from schemas import registrations as r
 from schemas.receipts import Issue, Original, Outcome, Receipt, SubmissionRef
-from tests.unit.consumers.api.world import (
-    ANN,
-    BOB,
-    DOCTOR,
-    NOW,
-    OTHER_PHARMACY,
-    PHARMACIST,
-    World,
-)
+from tests.unit.consumers.api.cast import ANN, BOB, DOCTOR, NOW, OTHER_PHARMACY, PHARMACIST
+from tests.unit.consumers.api.world import World
 
 FACT = "subject/0/0/0"
 

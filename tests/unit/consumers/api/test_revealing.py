@@ -9,15 +9,8 @@ from consumers.api import texts
 from projections.access import AccessFacts, Link
 from projections.folds.access_log import REVEALED
 from schemas.audit import EMERGENCY, Basis, DenyReason, Detail, Purpose
-from tests.unit.consumers.api.world import (
-    ANN,
-    NOBODY,
-    NOW,
-    OTHER_PHARMACY,
-    PHARMACIST,
-    PHARMACY,
-    World,
-)
+from tests.unit.consumers.api.cast import ANN, NOBODY, NOW, OTHER_PHARMACY, PHARMACIST, PHARMACY
+from tests.unit.consumers.api.world import World
 
 PATH = "/v1/patients/pharmacy"
 DGUID = "00000000-0000-4000-9000-000000000000"

@@ -11,16 +11,9 @@ from consumers.api.limits import SECURITY_HEADERS
 from projections.queries import AccessLogRow
 from schemas.audit import ReaderIdentity
 from schemas.sealing.facts import access_associated_data, access_keys, seal
-from tests.unit.consumers.api.world import (
-    ANN,
-    BOB,
-    DOCTOR,
-    ISSUER,
-    NOW,
-    World,
-    granted_by,
-    mandate_row,
-)
+from tests.unit.consumers.api.cast import ANN, BOB, DOCTOR, ISSUER, NOW
+from tests.unit.consumers.api.mandates import granted_by, mandate_row
+from tests.unit.consumers.api.world import World
 
 TRACE_SIGNS = ("Traceback", 'File "', ".py", "psycopg", "Error(")
 JSON_ROUTES = (

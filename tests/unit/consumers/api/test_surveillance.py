@@ -6,7 +6,8 @@ import pytest
 
 from consumers.api.surveillance import PERIOD
 from projections.surveillance import CONTACT_DAYS, Emergency, Party, Uses, Usual
-from tests.unit.consumers.api.world import ANN, NOW, World
+from tests.unit.consumers.api.cast import ANN, NOW
+from tests.unit.consumers.api.world import World
 
 PATH = "/v1/surveillance"
 

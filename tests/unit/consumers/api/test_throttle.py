@@ -8,7 +8,8 @@ from structlog.testing import CapturingLogger
 from consumers.api.problems import Problem
 from consumers.api.throttle import MAX_CALLERS, Throttle
 from consumers.api.tokens import Principal
-from tests.unit.consumers.api.world import ANN, BOB, DOCTOR, NOBODY, World
+from tests.unit.consumers.api.cast import ANN, BOB, DOCTOR, NOBODY
+from tests.unit.consumers.api.world import World
 
 DOCTOR_PRINCIPAL = Principal(role="caregiver", issuer="i", token_id="1", nihdi=DOCTOR)
 

@@ -15,7 +15,8 @@ from consumers.api.issuers import TrustedIssuer, read_issuers
 from consumers.api.tokens import TokenVerifier, Unauthenticated
 from consumers.api.tokens_dev import DevIssuer, TokenRequest
 from streams.intake.tokens import publisher_token
-from tests.unit.consumers.api.world import ANN, AUDIENCE, ISSUER, NOW, PHARMACY, World
+from tests.unit.consumers.api.cast import ANN, AUDIENCE, ISSUER, NOW, PHARMACY
+from tests.unit.consumers.api.world import World
 
 T = int(NOW.timestamp())
 GOOD: dict[str, Any] = {

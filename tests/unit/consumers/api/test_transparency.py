@@ -18,7 +18,8 @@ from schemas.sealing.facts import access_associated_data, access_keys, unseal
 from schemas.topics import ACCESS_AUDITED, DISPENSATION_RECEIPTS
 from streams.notary import leaf, proofs
 from tests.support.audit_log import LOG, ORIGIN, entry, grow
-from tests.unit.consumers.api.world import ANN, BOB, NOW, PHARMACY, World
+from tests.unit.consumers.api.cast import ANN, BOB, NOW, PHARMACY
+from tests.unit.consumers.api.world import World
 
 SIZE = 300
 PUBLIC = ("/log/checkpoint", "/log/tile/0/000", "/log/tile/0/001.p/44", "/log/tile/1/000.p/1")

@@ -17,16 +17,8 @@ from schemas.audit import Window as Period
 from schemas.envelope import Envelope
 from schemas.policy import PolicyName, PolicyVersion, baseline
 from schemas.topics import ACCESS_AUDITED, SUBJECT_REGISTERED
-from tests.unit.consumers.api.world import (
-    ANN,
-    BOB,
-    CNK,
-    NOW,
-    OTHER_PHARMACY,
-    PARTITIONS,
-    PHARMACY,
-    World,
-)
+from tests.unit.consumers.api.cast import ANN, BOB, CNK, NOW, OTHER_PHARMACY, PARTITIONS, PHARMACY
+from tests.unit.consumers.api.world import World
 
 REGISTERED, AUDITED = SUBJECT_REGISTERED.name, ACCESS_AUDITED.name
 EVERYTHING = Window(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))

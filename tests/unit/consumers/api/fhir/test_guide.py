@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 
 from projections.access import AccessFacts, Link
-from tests.unit.consumers.api.world import ANN, NOW, World
+from tests.unit.consumers.api.cast import ANN, NOW
+from tests.unit.consumers.api.world import World
 
 GUIDE = Path(__file__).parents[5] / "docs" / "readers" / "fhir.md"
 

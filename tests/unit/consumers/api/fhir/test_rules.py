@@ -5,6 +5,7 @@ import pytest
 from schemas.audit import ACCESS_DECIDED, RequestParameters
 from schemas.keyvault import SubjectSecret
 from schemas.sealing.facts import access_associated_data, access_keys, unseal
+from tests.unit.consumers.api.cast import ANN, BOB
 from tests.unit.consumers.api.fhir.profiles import (
     BASIS,
     BUNDLE,
@@ -23,7 +24,7 @@ from tests.unit.consumers.api.fhir.test_searches import (
     matches,
     search,
 )
-from tests.unit.consumers.api.world import ANN, BOB, World
+from tests.unit.consumers.api.world import World
 
 
 async def revoked(world: World) -> None:

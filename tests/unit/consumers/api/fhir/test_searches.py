@@ -23,8 +23,7 @@ from schemas.audit import ACCESS_DECIDED, ReaderIdentity, RequestParameters
 from schemas.registrations import Author, Party
 from schemas.sealing.facts import access_associated_data, access_keys, seal
 from schemas.subject import SubjectContent
-from tests.unit.consumers.api.fhir.profiles import CONSENT, DISPENSE, PATIENT_QUERY, E, faults
-from tests.unit.consumers.api.world import (
+from tests.unit.consumers.api.cast import (
     ANN,
     BOB,
     DOCTOR,
@@ -33,9 +32,10 @@ from tests.unit.consumers.api.world import (
     NOW,
     OTHER_PHARMACY,
     PHARMACY,
-    World,
-    granted_by,
 )
+from tests.unit.consumers.api.fhir.profiles import CONSENT, DISPENSE, PATIENT_QUERY, E, faults
+from tests.unit.consumers.api.mandates import granted_by
+from tests.unit.consumers.api.world import World
 
 DISPENSES = "/fhir/MedicationDispense/_search"
 ACCESSES = "/fhir/AuditEvent/_search"
