@@ -38,10 +38,14 @@ class Tables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session as of a submission's append time; `key` is None where it could not be opened."""
+    """A session as of a submission's append time; `key` is None where it could not be opened.
+
+    `intake_key` is the id of the intake key that it is for.
+    """
 
     publisher: str
     valid: bool
+    intake_key: str
     key: bytes | None = field(repr=False)
 
 
@@ -60,7 +64,8 @@ class Sessions:
             return None
         publisher = entry.opened.publisher
         valid = session_fault(entry, tables.publisher(publisher), at) is None
-        return SessionView(publisher, valid, self._key(entry.opened, intake) if valid else None)
+        key = self._key(entry.opened, intake) if valid else None
+        return SessionView(publisher, valid, entry.opened.intake_key, key)
 
     def _key(self, opened: SessionOpened, intake: Mapping[str, IntakeKey]) -> bytes | None:
         """The key of a session, as long as the intake key it is for exists."""

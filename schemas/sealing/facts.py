@@ -4,7 +4,6 @@ AES-256-GCM-SIV stays safe even if something is sealed twice, and the nonce come
 id, so that the same input log yields the same output bytes. Source: DESIGN section 4.2.
 """
 
-import hashlib
 import hmac
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -20,6 +19,7 @@ _RECORD_SEAL: Final = lp("dpp-record-seal-v1")
 _RECORD_NONCE: Final = lp("dpp-record-nonce-v1")
 _LINE_DIGEST: Final = lp("dpp-line-digest-v1")
 _MESSAGE_DIGEST: Final = lp("dpp-message-digest-v1")
+_UNNAMED_DIGEST: Final = lp("dpp-unnamed-digest-v1")
 AccessLabel = Literal["access", "reader"]
 
 
@@ -162,9 +162,13 @@ def message_digest(subject_secret: bytes, body: bytes) -> str:
     return b64encode(hmac.digest(subject_secret, _MESSAGE_DIGEST + lp(body), "sha256"))
 
 
-def opaque_digest(sealed: bytes) -> str:
-    """Digest of a sealed value whose content names no subject; its key is random, so no guess."""
-    return b64encode(hashlib.sha256(lp("dpp-opaque-digest-v1", sealed)).digest())
+def unnamed_digest(intake_private_key: bytes, body: bytes) -> str:
+    """Keyed digest of a submission's body that names no subject, as the publisher wrote it.
+
+    The key is the private intake key that its session is for: the same under every session for
+    that key, and once the key is destroyed nobody can check a guess, or open the submission.
+    """
+    return b64encode(hmac.digest(intake_private_key, _UNNAMED_DIGEST + lp(body), "sha256"))
 
 
 def blind_index(index_key: bytes, kind: str, value: str) -> str:

@@ -93,10 +93,14 @@ class Barred:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A submission whose seal holds: its attributes and its body as the publisher wrote it."""
+    """A submission whose seal holds: its attributes and its body as the publisher wrote it.
+
+    `intake_key` is the id of the intake key that its session is for.
+    """
 
     attributes: Attributes
     body: bytes
+    intake_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,7 @@ def _open(submission: Submission, found: _Envelope, session: SessionView) -> Bar
         sequence=int(attributes.extensions["sequence"]),
         epoch=attributes.extensions["publisherepoch"],
     )
-    return Opened(trusted, body)
+    return Opened(trusted, body, session.intake_key)
 
 
 def _header_issue(reason: str, header: str) -> Issue:

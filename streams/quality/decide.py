@@ -21,7 +21,7 @@ from streams.engine.outputs import OutputBuilder
 from streams.engine.stage import Output, Submission
 from streams.quality import answers, codes, lines, numbering
 from streams.quality import state as states
-from streams.quality.admission import Attributes, Barred, receipt_key
+from streams.quality.admission import Attributes, Barred, Opened, receipt_key
 from streams.quality.answers import Answer
 from streams.quality.gathered import Gathered, Readable, Unreadable, Visit
 from streams.quality.inspection import Inspection
@@ -29,7 +29,7 @@ from streams.quality.lines import DecidedLine
 from streams.quality.numbering import Fresh, Notice, Numbered, Replay, Reused
 from streams.quality.state import QualityState
 
-DECIDER_VERSION: Final = "2"
+DECIDER_VERSION: Final = "3"
 """Changes whenever the same submission could be decided otherwise."""
 STAGE: Final = "quality"
 
@@ -77,7 +77,7 @@ def _readable(
 ) -> tuple[Output, ...]:
     attributes, inspection = readable.opened.attributes, readable.inspection
     secret = gathered.subjects[inspection.subject] if inspection.subject else None
-    digest = _digest(submission, readable, secret)
+    digest = _digest(readable.opened, secret, gathered)
     ref = answers.reference(submission, attributes, digest)
     visit = _visit(gathered, submission, readable, secret) if secret else None
     verdict = numbering.decide(state.numbers, _numbered(attributes, digest))
@@ -131,10 +131,11 @@ def _visit(
     )
 
 
-def _digest(submission: Submission, readable: Readable, secret: SubjectSecret | None) -> str:
+def _digest(opened: Opened, secret: SubjectSecret | None, gathered: Gathered) -> str:
+    """Of the content, not of its seal: what is sealed anew is the same submission."""
     if secret is None:
-        return facts.opaque_digest(submission.value or b"")
-    return facts.message_digest(secret.secret, readable.opened.body)
+        return facts.unnamed_digest(gathered.intake[opened.intake_key].private_key, opened.body)
+    return facts.message_digest(secret.secret, opened.body)
 
 
 def _numbered(attributes: Attributes, digest: str) -> Numbered:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from schemas.keyvault import DestroyedPeriod, PeriodSecret, SubjectSecret
+from schemas.keyvault import DestroyedPeriod, IntakeKey, PeriodSecret, SubjectSecret
 from schemas.policy import PolicyVersion, QualityPolicy
 from schemas.receipts import Issue
 from schemas.sealing import facts
@@ -48,6 +48,7 @@ class Prepared:
 class Gathered:
     """A batch's submissions by offset, and the secrets they need.
 
+    `intake` holds the intake keys by id, among them those of every session that was opened;
     `subjects` holds living secrets; `erased` the (subject, generation) pairs of known lines whose
     secret is destroyed; `days` secrets of delivery days; `periods` those and others by opaque id:
     of every line that a submission names and, where it returns or corrects something, of every
@@ -55,6 +56,7 @@ class Gathered:
     """
 
     prepared: Mapping[int, Prepared]
+    intake: Mapping[str, IntakeKey]
     subjects: Mapping[str, SubjectSecret]
     erased: frozenset[tuple[str, int]]
     days: Mapping[date, Period]

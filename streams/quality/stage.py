@@ -113,6 +113,7 @@ class QualityStage:
         wanted = {line.period for line in lines} | set(compared_periods(state, readable))
         return Gathered(
             prepared=prepared,
+            intake=intake,
             erased=await self._erased({(line.subject, line.generation) for line in lines}),
             subjects=await self._vault.subject_secrets(
                 {one.inspection.subject for one in readable if one.inspection.subject is not None}

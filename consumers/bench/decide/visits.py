@@ -12,7 +12,7 @@ from schemas.catalogue import CatalogueEntry
 from schemas.dispensation import REGISTER, SubmissionBody
 from schemas.envelope import SEALED, Envelope
 from schemas.identifiers import cnk, guid, nihdi, niss
-from schemas.keyvault import PeriodSecret, SubjectSecret
+from schemas.keyvault import IntakeKey, PeriodSecret, SubjectSecret
 from schemas.policy import PolicyVersion
 from schemas.sealing import submission as sealing
 from schemas.sealing.pseudonym import subject_pseudonym
@@ -32,7 +32,8 @@ _ENTRY: Final = CatalogueEntry(
     "1000007", date(2013, 1, 1), atc="C09CA08", status="authorized", environments=("P",)
 )
 """What the catalogue is taken to say of every product."""
-_SESSION: Final = SessionView(PHARMACY, valid=True, key=SESSION_KEY)
+INTAKE_KEY: Final = IntakeKey("intake", bytes(96))
+_SESSION: Final = SessionView(PHARMACY, valid=True, intake_key=INTAKE_KEY.key_id, key=SESSION_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ def gathered(visits: Sequence[Visit], prepared: Mapping[int, Prepared]) -> Gathe
     persons = {subject_pseudonym(PSEUDONYM_KEY, _niss(one.submission.offset)) for one in visits}
     return Gathered(
         prepared=prepared,
+        intake={INTAKE_KEY.key_id: INTAKE_KEY},
         subjects={one: SubjectSecret(one, 1, one.encode().ljust(32)) for one in persons},
         erased=frozenset(),
         days={day: period},

@@ -17,10 +17,10 @@ from schemas.sealing.facts import (
     blind_index,
     line_digest,
     message_digest,
-    opaque_digest,
     record_associated_data,
     record_keys,
     seal,
+    unnamed_digest,
     unseal,
 )
 
@@ -187,9 +187,10 @@ def test_digests_of_one_value_differ_by_purpose_and_by_secret() -> None:
         line_digest(PERIOD, {}),
         message_digest(SUBJECT, b"{}"),
         message_digest(PERIOD, b"{}"),
-        opaque_digest(b"{}"),
+        unnamed_digest(SUBJECT, b"{}"),
+        unnamed_digest(PERIOD, b"{}"),
         blind_index(SUBJECT, "{}", ""),
         blind_index(SUBJECT, "", "{}"),
         blind_index(PERIOD, "", "{}"),
     }
-    assert len(digests) == 8
+    assert len(digests) == 9

@@ -28,7 +28,7 @@ FILES: Final = {
     "submission": {"submission_associated_data", "submission_seal"},
     "facts": {
         *("record_keys", "record_associated_data", "access_keys", "access_associated_data"),
-        *("fact_seal", "line_digest", "message_digest", "opaque_digest"),
+        *("fact_seal", "line_digest", "message_digest", "unnamed_digest"),
     },
     "office": {
         *("enrolment_material", "enrolment_proof"),
@@ -165,8 +165,9 @@ def _message_digest(given: Members) -> Members:
     return {"digest": facts.message_digest(_hex(given["subject_secret_hex"]), body)}
 
 
-def _opaque_digest(given: Members) -> Members:
-    return {"digest": facts.opaque_digest(_hex(given["value_hex"]))}
+def _unnamed_digest(given: Members) -> Members:
+    key, body = _hex(given["intake_private_key_hex"]), given["body"].encode()
+    return {"digest": facts.unnamed_digest(key, body)}
 
 
 def _enrolment_material(given: Members) -> Members:
@@ -215,7 +216,7 @@ STEPS: Final[dict[str, Callable[[Members], Members]]] = {
     "fact_seal": _fact_seal,
     "line_digest": _line_digest,
     "message_digest": _message_digest,
-    "opaque_digest": _opaque_digest,
+    "unnamed_digest": _unnamed_digest,
     "enrolment_material": _enrolment_material,
     "enrolment_proof": _enrolment_proof,
     "office_signed_material": _office_signed_material,

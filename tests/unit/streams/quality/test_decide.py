@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,10 +19,13 @@ from schemas.dispensation import (
     RevokedFact,
 )
 from schemas.identifiers import cnk
-from schemas.keyvault import PeriodSecret
+from schemas.keyvault import IntakeKey, PeriodSecret
 from schemas.policy import PolicyVersion, baseline
+from schemas.publisher import BackboneKeyPublished
 from schemas.receipts import GapClosed, GapNoticed, Receipt
+from schemas.sealing import b64encode
 from schemas.sealing import facts as sealing
+from schemas.sealing.session import intake_public_bytes
 from streams.engine.outputs import MAX_OUTPUT_BYTES, encoded_size
 from tests.support.quality_bench import (
     NOW,
@@ -197,6 +201,50 @@ def test_a_replay_of_a_refused_submission_is_answered_with_the_refusal() -> None
     assert again.receipt.outcome == "duplicate"
     assert again.receipt.original is not None
     assert again.receipt.original.outcome == "rejected"
+
+
+NO_PATIENT: dict[str, dict[str, Any] | bytes] = {
+    "a number that is none": visit(patient={"niss": "1"}),
+    "no patient": visit(patient=None),
+    "another form": visit(delivered_at=5),
+    "no JSON": b"{",
+}
+"""Bodies from which nobody can tell whom they are about."""
+
+
+@pytest.mark.parametrize("body", NO_PATIENT.values(), ids=NO_PATIENT)
+def test_what_names_no_patient_and_is_sealed_anew_in_another_session_is_a_duplicate(
+    body: dict[str, Any] | bytes,
+) -> None:
+    bench = Bench()
+    first = bench.submit(body, id_=guid(7))
+    again = bench.submit(body, id_=guid(7), sequence=1, session=bench.session())
+    assert (first.receipt.outcome, again.receipt.outcome) == ("rejected", "duplicate")
+    assert again.receipt.original is not None
+    assert again.receipt.original.issues == first.receipt.issues
+    assert again.receipt.submission.digest == first.receipt.submission.digest
+
+
+@pytest.mark.parametrize("body", NO_PATIENT.values(), ids=NO_PATIENT)
+def test_what_names_no_patient_and_is_not_the_same_is_refused_bad(
+    body: dict[str, Any] | bytes,
+) -> None:
+    bench = Bench()
+    bench.submit(body, id_=guid(7))
+    for other in (b"[]", visit(sguid="x", patient={"niss": "1"}), visit()):
+        assert bench.submit(other, id_=guid(7), sequence=1).codes == ["SEQUENCE_REUSED"]
+
+
+def test_what_names_no_patient_is_not_compared_across_intake_keys() -> None:
+    bench = Bench()
+    bench.submit(b"{", id_=guid(7))
+    raw = bytes(range(96, 192))
+    bench.intake = BackboneKeyPublished(
+        key_id="intake-2", purpose="intake", public_key=b64encode(intake_public_bytes(raw))
+    )
+    finish(bench.vault.put_intake_key(IntakeKey("intake-2", raw)))
+    again = bench.submit(b"{", id_=guid(7), sequence=1, session=bench.session())
+    assert again.codes == ["SEQUENCE_REUSED"]
 
 
 def test_a_line_replayed_in_a_new_submission_is_a_duplicate_line() -> None:

@@ -39,8 +39,8 @@ from tests.support.quality_bench import line as plain_line
 
 NOW = datetime(2026, 3, 10, 9, 0, 0, 120_000, tzinfo=UTC)
 DIGESTS = {
-    "quality/1": "0167549f9da5a08526e06e7632dcb6dced2ceffe22ca9cb6ee7e022dcbd232da",
-    "quality/2": "5511c1d35ca44edf7760d86661d790aae1ba4637e2f6ab37446c5a202f20ddda",
+    "quality/1": "1f52a029d8a8c5dbba60d114524ac6ba22492329bfed76a4b45830355eac9bad",
+    "quality/2": "b2cdada1839e8bba3fe15f9b9e844071bc8258f655dab1ac428c980298c589aa",
 }
 DOUBTFUL: dict[str, Any] = {
     "units": 5_000,
@@ -139,6 +139,7 @@ def outputs_of(policy: PolicyVersion) -> Iterator[Output]:
             periods[days[day].period] = days[day]
         gathered = Gathered(
             prepared={offset: Prepared(policy, readable)},
+            intake={visits.INTAKE_KEY.key_id: visits.INTAKE_KEY},
             subjects={subject: SubjectSecret(subject, 1, secret(subject))} if subject else {},
             erased=frozenset(),
             days=days,

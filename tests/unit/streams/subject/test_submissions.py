@@ -110,7 +110,7 @@ def test_unreadable_records_get_a_receipt_bad(case: tuple[Submission, list[str]]
     assert (receipt.submission.id, receipt.submission.digest) == (None, None)
 
 
-VIEW = SessionView("registrar", valid=True, key=SESSION_KEY)
+VIEW = SessionView("registrar", valid=True, intake_key="intake", key=SESSION_KEY)
 SENDERS = {
     "an unknown publisher": (sender(enrolled=False), ["PUBLISHER_UNKNOWN"]),
     "a contract that does not cover the type": (sender(may_submit=False), ["CONTRACT_NOT_VALID"]),

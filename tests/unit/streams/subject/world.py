@@ -221,7 +221,7 @@ def sender(**changes: object) -> Sender:
     known = Sender(
         enrolled=True,
         may_submit=True,
-        session=SessionView("registrar", valid=True, key=SESSION_KEY),
+        session=SessionView("registrar", valid=True, intake_key="intake", key=SESSION_KEY),
     )
     return replace(known, **changes)  # type: ignore[arg-type]  # a test's shorthand
 
