@@ -4,6 +4,7 @@ A header is believed only if configuration names it, and only from the proxies n
 anybody else it is as if it were not there. Source: RFC 8705; RFC 9440 (`Client-Cert`).
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from starlette.requests import HTTPConnection
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from infra.http1 import StrictProtocol
 from schemas.sealing import b64encode
 
 STATE: Final = "client_certificate"
@@ -77,10 +78,10 @@ def _of_header(values: Sequence[str]) -> bytes | None:
         return None
 
 
-class CertificateProtocol(H11Protocol):
-    """uvicorn's protocol, which also tells the application whose certificate TLS has verified."""
+class CertificateProtocol(StrictProtocol):
+    """The protocol, which also tells the application whose certificate TLS has verified."""
 
-    def connection_made(self, transport: object) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keeps the certificate with the state that every request of the connection gets."""
         super().connection_made(transport)  # type: ignore[arg-type]
         tls = self.transport.get_extra_info("ssl_object")

@@ -97,6 +97,7 @@ async def serve(
         uvicorn.Config(
             create_app(deps),
             http=CertificateProtocol,
+            ws="none",
             ssl_certfile=settings.api_tls_cert_file,
             ssl_keyfile=settings.api_tls_key_file,
             ssl_ca_certs=_text(settings.api_tls_client_ca_file),

@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infra.http1 import StrictProtocol
+
 Readiness = Callable[[], tuple[bool, Mapping[str, object]]]
 
 
@@ -61,7 +63,16 @@ async def serve_app(app: Starlette, host: str, port: int, stop: asyncio.Event) -
         OSError: the port is taken.
     """
     server = QuietServer(
-        uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off")
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http=StrictProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+        )
     )
     serving = asyncio.create_task(server.serve())
     await asyncio.wait(
