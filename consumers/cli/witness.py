@@ -11,6 +11,7 @@ from consumers.cli.output import Exit, fail, one_sentence, print_json
 from consumers.cli.run import until_stopped
 from consumers.witness.app import WitnessService, witness_app
 from consumers.witness.keeping import opened_witness, witness_verifier
+from consumers.witness.known import KnownLogs, published_at
 from infra.observability import logs
 from infra.observability.ops import serve_app, serve_ops
 from infra.settings import Settings, load_settings
@@ -39,6 +40,14 @@ def serve(
             "--log", help="Key of a log to watch; may be repeated, a log's keys oldest first."
         ),
     ],
+    published: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--published",
+            help="Where a log is published (address or folder): its key is followed when it hands "
+            "over to the next. May be repeated.",
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="Where it listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Where it listens.", min=1, max=65535)] = 8090,
 ) -> None:
@@ -55,12 +64,12 @@ def serve(
             settings.witness_name,
             key.private,
             store,
-            {one.name: [each for each in known if each.name == one.name] for one in known},
+            KnownLogs(known, [published_at(one, settings) for one in published or ()]),
             time.time,
         )
 
         async def serving(settings: Settings, stop: asyncio.Event) -> None:
-            ready = {"logs": sorted(service.logs)}
+            ready = {"logs": sorted(service.logs.keys)}
             async with asyncio.TaskGroup() as group:
                 group.create_task(serve_app(witness_app(service), host, port, stop))
                 group.create_task(

@@ -244,13 +244,21 @@ class Stack:
 
 
 def _witness(settings: Settings, port: int, metrics_port: int) -> Part:
-    """A witness of our own; it is told its folder and the log's public keys, and nothing else."""
+    """A witness of our own; it is told its folder, the log's public keys, and where the log is."""
     own = load_settings(
         data=settings.data, witness_name=settings.witness_name, metrics_port=metrics_port
     )
     keys = [notes.verifier(settings.log_origin, one) for one in log_signers(settings).keys]
     logs = [argument for key in keys for argument in ("--log", str(key))]
-    command = ("witness", "serve", *logs, "--port", str(port))
+    command = (
+        "witness",
+        "serve",
+        *logs,
+        "--published",
+        str(settings.log_folder),
+        "--port",
+        str(port),
+    )
     return Part("witness", metrics_port, own.environment(), settings.data, command)
 
 

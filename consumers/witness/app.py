@@ -1,7 +1,7 @@
 """The witness over HTTP: `POST add-checkpoint`, as C2SP tlog-witness says."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from consumers.witness.known import KnownLogs
 from consumers.witness.store import WitnessStore, WitnessStoreBroken
 from streams.notary import notes, witnessing
 from streams.notary.notes import NoteInvalid, Verifier
-from streams.notary.witnessing import Refused, RequestInvalid
+from streams.notary.witnessing import Accepted, Refused, RequestInvalid
 
 MAX_BODY_BYTES: Final = 65_536
 REQUESTS: Final = Counter("dpp_witness_requests", "Requests to cosign, by answer", ("status",))
@@ -30,12 +31,12 @@ _log = structlog.get_logger("witness")
 
 @dataclass(frozen=True)
 class WitnessService:
-    """A witness of these logs (their keys by origin, oldest first); `clock`: seconds since 1970."""
+    """A witness of the logs that it knows; `clock`: seconds since 1970."""
 
     name: str
     key: Ed25519PrivateKey = field(repr=False)
     store: WitnessStore
-    logs: Mapping[str, Sequence[Verifier]]
+    logs: KnownLogs
     clock: Callable[[], float]
 
     def add_checkpoint(self, body: bytes) -> Response:
@@ -50,8 +51,14 @@ class WitnessService:
         except (RequestInvalid, NoteInvalid) as error:
             return _refused(Refused(witnessing.BAD_REQUEST, str(error)))
         while True:
-            kept = self.store.kept(origin)
-            verdict = witnessing.decide(request, kept, self.logs, self.store.signer(origin))
+            kept, latest, known = self.store.kept(origin), self.store.signer(origin), self.logs.keys
+            verdict = witnessing.decide(request, kept, known, latest)
+            if self._is_unexplained(verdict, known.get(origin, ()), latest):
+                if self.logs.learn(origin, known[origin]):
+                    continue
+                if not isinstance(verdict, Refused):
+                    why = "since then a key of the log has signed that is not known here yet"
+                    verdict = Refused(witnessing.UNTRUSTED, why)
             if isinstance(verdict, Refused):
                 if verdict.misbehaviour and kept is not None:
                     self.store.keep_misbehaviour(request.note, kept)
@@ -62,6 +69,16 @@ class WitnessService:
             if self.store.swap(kept, verdict.checkpoint, verdict.signer):
                 _log.info("cosigned", origin=origin, size=verdict.checkpoint.size)
                 return self._cosignature(verdict.text)
+
+    def _is_unexplained(
+        self, verdict: Accepted | Refused, known: Sequence[Verifier], latest: Verifier | None
+    ) -> bool:
+        """Whether the log may have handed over to a key that is not known yet."""
+        if not self.logs.follows or not known:
+            return False
+        if isinstance(verdict, Refused):
+            return verdict.status == witnessing.UNTRUSTED
+        return latest is not None and latest not in known
 
     def _cosignature(self, text: str) -> Response:
         line = notes.cosign(text, self.name, self.key, int(self.clock()))

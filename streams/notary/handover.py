@@ -137,6 +137,15 @@ def parse(file: bytes, origin: str) -> Handovers:
     return found
 
 
+def successors(known: Verifier, handovers: Handovers) -> tuple[Verifier, ...]:
+    """The keys to which a known one gives way, one after the other; none if it never did."""
+    found: list[Verifier] = []
+    for one in handovers:
+        if one.former == (found[-1] if found else known):
+            found.append(one.successor)
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """The log's private keys at hand, oldest first; `retiring` (public bytes) is to hand over."""

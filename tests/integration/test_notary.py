@@ -27,6 +27,7 @@ from consumers.cli.main import app
 from consumers.keys.log_keys import LogKeyFiles
 from consumers.stack.office import first_keys, log_key_path, log_signers, log_verifier
 from consumers.witness.app import WitnessService, witness_app
+from consumers.witness.known import KnownLogs, published_at
 from consumers.witness.store import WitnessStore
 from infra.embedded.cluster import EmbeddedInfrastructure
 from infra.embedded.processes import free_ports
@@ -303,7 +304,7 @@ async def test_a_witness_cosigns_what_is_published_and_nothing_that_is_forked(
     witness = notes.verifier("witness.example", key, notes.COSIGNATURE)
     log = notes.verifier(notary.origin, KEY)
     store = WitnessStore(tmp_path / "witness.sqlite")
-    service = WitnessService("witness.example", key, store, {notary.origin: [log]}, time.time)
+    service = WitnessService("witness.example", key, store, KnownLogs([log]), time.time)
 
     async def cosigned() -> notes.Checkpoint:
         async with asyncio.timeout(120):
@@ -521,7 +522,8 @@ async def test_another_key_takes_over_under_traffic_and_the_former_one_counts_no
     former, former_key = log.pinned, log_signers(log.settings).ruling
     cosigner = Ed25519PrivateKey.generate()
     witness = notes.verifier("witness.example", cosigner, notes.COSIGNATURE)
-    logs, store = {notary.origin: [former]}, WitnessStore(tmp_path / "witness.sqlite")
+    store = WitnessStore(tmp_path / "witness.sqlite")
+    logs = KnownLogs([former], [published_at(str(log.settings.log_folder), log.settings)])
     service = WitnessService("witness.example", cosigner, store, logs, time.time)
     async with served(service) as address, loaded(log, f"{address} {witness}"):
         await log.until(former, witness)
@@ -537,11 +539,13 @@ async def test_another_key_takes_over_under_traffic_and_the_former_one_counts_no
         await log.until(former, new, witness)
         await log.look()
         assert verify(log.read, new, Memory()).holds
-        logs[notary.origin].append(new)
+        assert logs.keys == {notary.origin: (former,)}
 
         done = await log.command("log", "retire-key")
         assert (done["former"], done["vkey"]) == (str(former), str(new))
+        # The witness has not been told the new key: it follows the handover.
         note = await log.until(new, witness)
+        assert logs.keys == {notary.origin: (former, new)}
         assert notes.parse_checkpoint(note).size > done["size"]
         await log.look()
         assert (await log.command("log", "vkey")) == {"vkey": str(new), "successor": None}

@@ -1,4 +1,4 @@
-"""The witness that runs beside the rest: it knows the log's public keys, and nothing else."""
+"""The witness that runs beside the rest: it knows the log's public keys and its folder, no more."""
 
 from pathlib import Path
 
@@ -24,10 +24,11 @@ def settings(tmp_path: Path) -> Settings:
     return first_keys(given)
 
 
-def test_it_is_told_its_folder_and_the_logs_public_key_alone(settings: Settings) -> None:
+def test_it_is_told_its_folder_and_the_logs_public_key_and_folder_alone(settings: Settings) -> None:
     part = stack._witness(settings, 8090, 8091)
     key = str(log_verifier(settings))
-    assert part.command == ("witness", "serve", "--log", key, "--port", "8090")
+    told = ("--log", key, "--published", str(settings.log_folder))
+    assert part.command == ("witness", "serve", *told, "--port", "8090")
     assert part.environment["DPP_DATA"] == str(settings.data)
     for name in ("POSTGRES_DSN", "VAULT_DSN", "KEK_FILE", "LOG_KEY_FILE", "KAFKA_BOOTSTRAP"):
         assert f"DPP_{name}" not in part.environment

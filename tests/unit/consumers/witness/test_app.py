@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consumers.witness.app import WitnessService, witness_app
+from consumers.witness.known import KnownLogs
 from consumers.witness.store import WitnessStore, WitnessStoreBroken
 from streams.notary import notes, tree, witnessing
 from streams.notary.notes import Checkpoint, Note
@@ -28,7 +29,7 @@ SECONDS = 1_795_000_000
 @pytest.fixture
 def service(tmp_path: Path) -> WitnessService:
     store = WitnessStore(tmp_path / "witness.sqlite")
-    return WitnessService(NAME, KEY, store, {ORIGIN: [LOG]}, lambda: SECONDS)
+    return WitnessService(NAME, KEY, store, KnownLogs([LOG]), lambda: SECONDS)
 
 
 async def post(service: WitnessService, body: bytes) -> httpx.Response:
@@ -140,7 +141,7 @@ async def test_a_key_of_the_log_counts_alone_no_more_once_its_successor_has_sign
     service: WitnessService, tmp_path: Path
 ) -> None:
     """Whoever has stolen the former key gets no cosignature, not even for what would continue."""
-    rotating = replace(service, logs={ORIGIN: [LOG, NEXT]})
+    rotating = replace(service, logs=KnownLogs([LOG, NEXT]))
 
     async def asked(old: int, size: int, *keys: Ed25519PrivateKey) -> int:
         proof = request(old, size).proof

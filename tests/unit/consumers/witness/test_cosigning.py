@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from consumers.witness.app import WitnessService, witness_app
+from consumers.witness.known import KnownLogs
 from consumers.witness.store import WitnessStore
 from infra.settings import SettingsError
 from streams.notary import notes
@@ -32,7 +33,7 @@ class Log:
         self.folder = folder
         self.checkpoint: Checkpoint | None = None
         self.service = WitnessService(
-            NAME, KEY, WitnessStore(folder / "w.sqlite"), {ORIGIN: [LOG]}, lambda: SECONDS
+            NAME, KEY, WitnessStore(folder / "w.sqlite"), KnownLogs([LOG]), lambda: SECONDS
         )
         self.app = witness_app(self.service)
 
