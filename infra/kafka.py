@@ -26,6 +26,7 @@ from infra.kafka_connection import (
     stop,
     translated,
 )
+from infra.kafka_fetched import our_records
 from infra.kafka_reading import Isolation, PartitionReader, committed, consumer, reader
 from infra.kafka_records import Ack, Headers, Partition, Record, partition_for, to_record
 from infra.settings import Settings
@@ -47,6 +48,7 @@ __all__ = [
     "committed",
     "connection_options",
     "consumer",
+    "our_records",
     "partition_for",
     "producer",
     "reader",

@@ -16,11 +16,13 @@ from infra.kafka_connection import (
     stop,
     translated,
 )
+from infra.kafka_fetched import let_consumers_choose, our_records
 from infra.kafka_headers import accept_any_header_name
-from infra.kafka_records import Partition, Record, to_record
+from infra.kafka_records import Partition, Record
 from infra.settings import Settings
 
 accept_any_header_name()
+let_consumers_choose()
 
 LOOK_MS: Final = 20
 """How often a reader without records looks whether its position moved, in milliseconds."""
@@ -38,7 +40,8 @@ def consumer(
 ) -> Any:
     """An aiokafka consumer that is not started yet, for group membership; untyped by nature.
 
-    Offsets are not committed by themselves. For everything else use `reader`.
+    Offsets are not committed by themselves. It hands out aiokafka's own records unless its
+    `value_deserializer` is `our_records`. For everything else use `reader`.
     """
     return AIOKafkaConsumer(
         *topics,
@@ -152,16 +155,6 @@ class PartitionReader:
         Raises:
             PositionLost: an offset to read is not in the log.
         """
-        found = await self.poll_raw(max_records=max_records, timeout=timeout)
-        return {one: [to_record(raw) for raw in records] for one, records in found.items()}
-
-    async def poll_raw(
-        self,
-        *,
-        max_records: int = 1000,
-        timeout: float = 1.0,  # noqa: ASYNC109 - a limit to waiting, no error
-    ) -> dict[Partition, list[Any]]:
-        """As `poll`, with aiokafka's own records: making ours is a tenth of reading a log."""
         clock = asyncio.get_running_loop().time
         until = clock() + timeout
         before = await self.positions()
@@ -251,6 +244,7 @@ async def reader(
         settings,
         isolation=isolation,
         auto_offset_reset="none",
+        value_deserializer=our_records,
         max_partition_fetch_bytes=fetch_max_bytes,
     )
     asking = _Asking(settings, isolation)

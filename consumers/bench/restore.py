@@ -172,7 +172,7 @@ async def _read(
             end = (await reading.end_offsets([one]))[one]
             await reading.assign({one: -1})
             while await reading.position(one) < end:
-                found = await reading.poll_raw(max_records=_POLL_RECORDS)
+                found = await reading.poll(max_records=_POLL_RECORDS)
                 counts[one.topic] += len(found.get(one, []))
 
     await asyncio.gather(*(read(Partition(name, n)) for name in names for n in partitions))

@@ -286,10 +286,9 @@ class _Source:
                 raise StoreDistrusted("foreign")
             merge.finish(self._one.topic)
             return
-        # aiokafka's records have all that ours have.
-        found: list[Recorded] = (await self._reading.poll_raw(max_records=POLL_RECORDS)).get(
-            self._one, []
-        )
+        polled = await self._reading.poll(max_records=POLL_RECORDS)
+        # A record as it is read has all that is asked of one.
+        found: list[Any] = polled.get(self._one, [])
         for record in found:
             if record.offset < self._end:
                 if self._mark is not None:

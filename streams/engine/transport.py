@@ -18,7 +18,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from infra.kafka import connection_options, consumer, to_record
+from infra.kafka import Record, connection_options, consumer, our_records
 from infra.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ REQUEST_MS = REBALANCE_TIMEOUT_MS + 5_000
 up earlier takes the coordinator for dead, and joins again and again."""
 MAX_POLL_RECORDS = 2_000
 FETCH_BYTES = 2 * 1024 * 1024
+LOG_APPEND_TIME = 1
+"""Kafka's number for timestamps that the broker set, as all topics have them."""
 NOTHING_TO_FETCH_SECONDS = 0.02
 
 Positions = Callable[[], Mapping[int, int]]
@@ -87,6 +89,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer(
             transport.dpp_settings,
             group=self.app.conf.id,
+            value_deserializer=our_records,
             max_poll_records=MAX_POLL_RECORDS,
             max_partition_fetch_bytes=FETCH_BYTES,
             max_poll_interval_ms=300_000,
@@ -152,14 +155,14 @@ class BatchConsumer(driver.Consumer):
             if active is None or tp in active or tp in self._buffered_partitions:
                 yield tp, self._to_batch(tp, batch)
 
-    def _to_batch(self, tp: TP, batch: Sequence[Any]) -> ConsumerMessage:
+    def _to_batch(self, tp: TP, batch: Sequence[Record]) -> ConsumerMessage:
         last = batch[-1]
         message = ConsumerMessage(
             tp.topic,
             tp.partition,
             last.offset,
-            last.timestamp / 1000.0,
-            last.timestamp_type,
+            last.timestamp_ms / 1000.0,
+            LOG_APPEND_TIME,
             None,  # headers stay with their records
             None,
             None,
@@ -170,7 +173,7 @@ class BatchConsumer(driver.Consumer):
             generation_id=self.app.consumer_generation_id,
         )
         batched: Any = message
-        batched.value = [to_record(raw) for raw in batch]
+        batched.value = batch
         return message
 
     async def perform_seek(self) -> None:

@@ -9,7 +9,6 @@ and one form is of one record. Source: DESIGN sections 4.3 and 9.
 """
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Protocol
@@ -52,18 +51,6 @@ class Leaf:
     timestamp_ms: int
     key: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
-    value: bytes | None
-
-
-class Fetched(Protocol):
-    """A record as the client hands it out, which spares making another of it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
     value: bytes | None
 
 
@@ -117,20 +104,6 @@ def encode(record: Recorded) -> bytes:
         LeafInvalid: they would be more than an entry bundle can hold.
     """
     place = _PLACE.pack(4, record.partition, 8, record.offset, 8, record.timestamp_ms)
-    return _joined(record, place)
-
-
-def encode_fetched(record: Fetched) -> bytes:
-    """As `encode`, of a record as the client hands it out.
-
-    Raises:
-        LeafInvalid: they would be more than an entry bundle can hold.
-    """
-    place = _PLACE.pack(4, record.partition, 8, record.offset, 8, record.timestamp)
-    return _joined(record, place)
-
-
-def _joined(record: Recorded | Fetched, place: bytes) -> bytes:
     pieces = [_MAGIC_PART, _text_part(record.topic), place, _part(record.key), _part(record.value)]
     for name, value in record.headers:
         pieces.append(_text_part(name))

@@ -51,7 +51,7 @@ from streams.notary.handover import (
     LogKeys,
     Signers,
 )
-from streams.notary.leaf import LOGGED, Fetched
+from streams.notary.leaf import LOGGED, Recorded
 from streams.notary.notes import Checkpoint, Note, NoteInvalid
 from streams.notary.positions import NextOffsets
 from streams.notary.writer import LogWriter
@@ -245,9 +245,9 @@ class Sequencer:
             ) from None
         return last
 
-    async def _commit(self, opened: _Opened, records: Sequence[Fetched]) -> None:
+    async def _commit(self, opened: _Opened, records: Sequence[Recorded]) -> None:
         """Leaves durable and checked, then the checkpoint decided, then published."""
-        entries = [leaf.encode_fetched(record) for record in records]
+        entries = [leaf.encode(record) for record in records]
         with metrics.PHASE_SECONDS.labels("append").time():
             await asyncio.to_thread(opened.writer.append, entries)
         signed = self._signed(opened)
@@ -311,7 +311,7 @@ class Sequencer:
         checkpoint = Checkpoint(self._origin, opened.writer.size, opened.writer.root)
         return self._signers(opened.succession).sign(checkpoint)
 
-    def _publish(self, opened: _Opened, note: Note, records: Sequence[Fetched]) -> None:
+    def _publish(self, opened: _Opened, note: Note, records: Sequence[Recorded]) -> None:
         self._directory.write({CHECKPOINT: str(note).encode()})
         opened.writer.published()
         last = {(one.topic, one.partition): one.offset for one in records}
@@ -319,7 +319,7 @@ class Sequencer:
             opened.positions[Partition(*place)] = offset + 1
         positions.save(self._positions_file, opened.writer.size, opened.positions)
 
-    def _count(self, size: int, records: Sequence[Fetched]) -> None:
+    def _count(self, size: int, records: Sequence[Recorded]) -> None:
         now = time.time()
         self.health.size, self.health.published_at = size, now
         metrics.SIZE.set(size)
@@ -357,9 +357,9 @@ class _Arriving:
 
     def __init__(self, reading: PartitionReader) -> None:
         self._reading = reading
-        self._fetching: asyncio.Task[list[Fetched]] | None = None
+        self._fetching: asyncio.Task[list[Recorded]] | None = None
 
-    async def next(self) -> list[Fetched]:
+    async def next(self) -> list[Recorded]:
         """The next batch, empty if nothing came for a while."""
         fetching = self._fetching or asyncio.create_task(_gathered(self._reading))
         records = await fetching
@@ -374,12 +374,12 @@ class _Arriving:
                 await self._fetching
 
 
-async def _gathered(reading: PartitionReader) -> list[Fetched]:
+async def _gathered(reading: PartitionReader) -> list[Recorded]:
     """What has arrived: the first records as soon as they come, more only while they wait."""
-    found: list[Fetched] = []
+    found: list[Recorded] = []
     wait = POLL_SECONDS
     while len(found) < LARGEST_BATCH:
-        polled = await reading.poll_raw(max_records=POLL_RECORDS, timeout=wait)
+        polled = await reading.poll(max_records=POLL_RECORDS, timeout=wait)
         new = [record for records in polled.values() for record in records]
         if not new:
             break

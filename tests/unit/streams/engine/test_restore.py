@@ -144,7 +144,7 @@ class _Reading:
     async def position(self, _one: Partition) -> int:
         return self.at
 
-    async def poll_raw(self, *, max_records: int) -> dict[Partition, list[Record]]:
+    async def poll(self, *, max_records: int) -> dict[Partition, list[Record]]:
         assert max_records > 0
         if not self._polls:
             return {}

@@ -41,10 +41,8 @@ class _Consumer(BatchConsumer):
         return self._fetched, self.active
 
 
-def _raw(offset: int, **changes: Any) -> Any:
-    fields = {"topic": ONE.topic, "partition": ONE.partition, "offset": offset, "timestamp": 5_000}
-    fields |= {"timestamp_type": 1, "key": b"k", "headers": [("a", None)], "value": None, **changes}
-    return SimpleNamespace(**fields)
+def _record(offset: int, partition: int = ONE.partition) -> Record:
+    return Record(ONE.topic, partition, offset, 5_000, b"k", (("a", b""),), None)
 
 
 async def _got(consumer: _Consumer) -> list[tuple[TP, Any]]:
@@ -52,16 +50,13 @@ async def _got(consumer: _Consumer) -> list[tuple[TP, Any]]:
 
 
 async def test_a_fetched_batch_becomes_one_message_with_all_records_and_the_last_offset() -> None:
-    ((partition, message),) = await _got(_Consumer({ONE: [_raw(4), _raw(9)]}))
+    ((partition, message),) = await _got(_Consumer({ONE: [_record(4), _record(9)]}))
     assert (partition, message.offset, message.generation_id, message.timestamp) == (ONE, 9, 7, 5.0)
-    headers = cast("tuple[tuple[str, bytes], ...]", (("a", None),))
-    assert message.value == [
-        Record(ONE.topic, 3, offset, 5_000, b"k", headers, None) for offset in (4, 9)
-    ]
+    assert message.value == [_record(4), _record(9)]
 
 
 async def test_batches_of_partitions_that_are_not_active_are_left_out() -> None:
-    consumer = _Consumer({ONE: [_raw(4)]})
+    consumer = _Consumer({ONE: [_record(4)]})
     consumer.active = set()
     assert await _got(consumer) == []
     consumer.active = {ONE}
@@ -97,7 +92,7 @@ async def test_while_no_partition_may_be_fetched_the_next_look_is_soon(
 @pytest.mark.parametrize("what", ["flow_active", "generation"])
 async def test_nothing_more_is_handed_over_once_the_group_moves_on(what: str) -> None:
     other = TP(ONE.topic, 4)
-    consumer = _Consumer({ONE: [_raw(4)], other: [_raw(4, partition=4)]})
+    consumer = _Consumer({ONE: [_record(4)], other: [_record(4, partition=4)]})
     found = []
     async for partition, _ in consumer.getmany(1.0):
         found.append(partition)

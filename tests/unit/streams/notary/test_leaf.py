@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,13 +44,6 @@ def test_the_known_answer() -> None:
 @given(LEAVES)
 def test_a_record_comes_back_as_it_was(record: Leaf) -> None:
     assert leaf.decode(leaf.encode(record)) == record
-
-
-@given(LEAVES)
-def test_as_the_client_hands_it_out_a_record_has_the_same_bytes(record: Leaf) -> None:
-    kept = (record.key, record.value, None, -1, -1, record.headers)
-    place = (record.topic, record.partition, record.offset, record.timestamp_ms, 1)
-    assert leaf.encode_fetched(ConsumerRecord(*place, *kept)) == leaf.encode(record)
 
 
 @given(LEAVES, LEAVES)
