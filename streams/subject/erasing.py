@@ -5,11 +5,10 @@ fact that an erasure was carried out comes first; what it means for keys and row
 Source: audit reference, section 2; DESIGN section 4.2; GDPR article 17.
 """
 
-from typing import Final, TypedDict, assert_never
+from typing import Final, assert_never
 
 from schemas.registrations import (
     ApproveErasure,
-    ErasureRole,
     ErasureStep,
     ExecuteErasure,
     LiftHold,
@@ -26,7 +25,7 @@ from schemas.subject import (
     HoldPlaced,
     SubjectFact,
 )
-from streams.subject.request import Refusal, Request, refuse
+from streams.subject.request import Refusal, Request, common_by, refuse
 from streams.subject.state import ErasureState, SubjectState
 
 APPROVERS: Final = 2
@@ -40,7 +39,7 @@ def decide(
     code = _fault(state, request, registration)
     if code is not None:
         return refuse(*code)
-    members = _common(state, request, registration)
+    members = common_by(registration.author.role, state, request)
     fact: SubjectFact
     match registration:
         case RequestErasure():
@@ -59,24 +58,6 @@ def decide(
         case _:
             assert_never(registration)
     return fact
-
-
-class _Common(TypedDict):
-    subject: str
-    generation: int
-    author_role: ErasureRole
-    author: str
-    sealed: str
-
-
-def _common(state: SubjectState, request: Request, registration: ErasureStep) -> _Common:
-    return {
-        "subject": request.subject,
-        "generation": state.generation,
-        "author_role": registration.author.role,
-        "author": request.parties.author,
-        "sealed": "",
-    }
 
 
 def _fault(

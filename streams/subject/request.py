@@ -1,9 +1,9 @@
 """What a decision about a subject is asked, and how it refuses; shared by the deciding modules."""
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Generic, TypedDict, TypeVar
 
-from schemas.registrations import Author, AuthorRole, Registration
+from schemas.registrations import Author, AuthorRole, ErasureRole, Registration
 from streams.subject.codes import Finding
 from streams.subject.parties import Parties
 from streams.subject.state import SubjectState
@@ -38,25 +38,33 @@ def refuse(code: str, path: str = "") -> Refusal:
     return Refusal((Finding(code, path),))
 
 
-class Common(TypedDict):
+Role = TypeVar("Role", AuthorRole, ErasureRole)
+
+
+class Common(TypedDict, Generic[Role]):
     """Members of every fact; `sealed` is filled in by whoever holds the key."""
 
     subject: str
     generation: int
-    author_role: AuthorRole
+    author_role: Role
     author: str
     sealed: str
 
 
-def common(state: SubjectState, request: Request) -> Common:
-    """What every fact about this request says."""
+def common(state: SubjectState, request: Request) -> Common[AuthorRole]:
+    """What every fact about this request says, unless it is an erasure's."""
     author = request.registration.author
     if not isinstance(author, Author):
         raise AssertionError("officers take part in erasures only")  # noqa: TRY004 - a contract
+    return common_by(author.role, state, request)
+
+
+def common_by(role: Role, state: SubjectState, request: Request) -> Common[Role]:
+    """What every fact says about this request of somebody in that role."""
     return {
         "subject": request.subject,
         "generation": state.generation,
-        "author_role": author.role,
+        "author_role": role,
         "author": request.parties.author,
         "sealed": "",
     }
