@@ -20,6 +20,8 @@ SELECT e.subject, e.generation, e.id, e.ground, e.author_role, e.recorded_at AS 
 FROM erasures_v1.erasure AS e
 WHERE (%(id)s::text IS NULL OR e.id = %(id)s)
     AND (NOT %(executed)s OR e.executed_position IS NOT NULL)
+    AND (NOT %(left)s OR NOT EXISTS (SELECT FROM projection_erased AS d
+        WHERE d.subject = e.subject AND d.generation >= e.generation))
 ORDER BY e.recorded_at, e.subject, e.id
 """
 
@@ -59,12 +61,14 @@ async def erasures(connection: Connection, erasure: str | None = None) -> list[E
     return await _ask(connection, erasure, executed=False)
 
 
-async def executed(connection: Connection) -> list[Erasure]:
-    """Those that are to be carried out, or were."""
-    return await _ask(connection, None, executed=True)
+async def executed(connection: Connection, *, left: bool = False) -> list[Erasure]:
+    """Those that are to be carried out, or were; with `left` those whose rows are still there."""
+    return await _ask(connection, None, executed=True, left=left)
 
 
-async def _ask(connection: Connection, erasure: str | None, *, executed: bool) -> list[Erasure]:
+async def _ask(
+    connection: Connection, erasure: str | None, *, executed: bool, left: bool = False
+) -> list[Erasure]:
     async with connection.cursor(row_factory=class_row(Erasure)) as cursor:
-        await cursor.execute(_ERASURES, {"id": erasure, "executed": executed})
+        await cursor.execute(_ERASURES, {"id": erasure, "executed": executed, "left": left})
         return await cursor.fetchall()

@@ -1,15 +1,17 @@
 """Carries erasures out: secrets first, then rows, again and again until nothing is left to do.
 
 The fact in `dpp.subject.registered` comes first and says all that is needed, so a crash at any step
-is made good by the next round, and so is a vault that was restored from an older copy: its secrets
-of erased generations are destroyed anew. Source: DESIGN sections 4.2 and 10.
+is made good by the next round. Rows go last: what still has rows is left to do, and all a round
+reads. At the start and every hour everything is compared with the vault too, so that secrets of
+erased generations in one that was restored from an older copy are destroyed anew. Source: DESIGN
+sections 4.2 and 10.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 
 import psycopg
 import structlog
@@ -25,6 +27,15 @@ from projections.erasure_queries import Erasure, executed
 from schemas.keyvault import KeyVault, SubjectSecret, VaultUnavailable
 
 EVERY_SECONDS: Final = 5.0
+ALL_EVERY: Final = timedelta(hours=1)
+Scope = Literal["left", "all", "anew"]
+"""What a round reads.
+
+- `left`: erasures whose rows are still there
+- `all`: every one, to find secrets that are in the vault again
+- `anew`: every one, and secrets are destroyed even where the vault knows of none: a vault that was
+  restored from a copy older than the subject must not make that generation again
+"""
 LAST_DONE: Final = Gauge(
     "dpp_erasure_last_done_seconds",
     "When a round of erasures ended well, in seconds since 1970; alarm when minutes old",
@@ -42,25 +53,24 @@ class CarriedOut:
 
 
 async def carry_out(
-    connection: Connection, vault: KeyVault, now: datetime, *, anew: bool = False
+    connection: Connection, vault: KeyVault, now: datetime, scope: Scope
 ) -> CarriedOut:
-    """Makes every executed erasure true, in the vault and in the projections.
-
-    With `anew` secrets are destroyed even where the vault knows of none: one that was restored from
-    a copy older than the subject must not make that generation again.
+    """Makes executed erasures true, in the vault and in the projections.
 
     Raises:
         VaultUnavailable, psycopg.Error: run it again; what was done stays done.
     """
-    wanted = await executed(connection)
-    ASKED.set(len(wanted))
-    due = wanted if anew else await _living(vault, wanted)
+    wanted = await executed(connection, left=scope == "left")
+    due = wanted if scope == "anew" else await _living(vault, wanted)
     for one in due:
         await vault.destroy_subject(one.subject, one.generation, now)
     rows = 0
     for one in wanted:
         if not one.removed:
             rows += await erase(connection, one.subject, one.generation)
+            ASKED.inc()
+    if scope != "left":
+        ASKED.set(len(wanted))
     return CarriedOut(len(due), rows)
 
 
@@ -79,7 +89,14 @@ async def apply_all(settings: Settings, now: datetime) -> CarriedOut:
         connect(settings.dsn, autocommit=True, statement_ms=0) as connection,
         opened_vault(settings, maximum=1) as vault,
     ):
-        return await carry_out(connection, vault, now, anew=True)
+        return await carry_out(connection, vault, now, "anew")
+
+
+def next_scope(compared_at: datetime | None, now: datetime) -> Scope:
+    """What the keeper's round reads; `compared_at` is when one last read everything."""
+    if compared_at is None:
+        return "anew"
+    return "all" if now - compared_at >= ALL_EVERY else "left"
 
 
 async def keep_carrying_out(
@@ -88,7 +105,7 @@ async def keep_carrying_out(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
     """Does so every few seconds until told to stop; trouble with a server is waited out."""
-    anew = True
+    compared_at: datetime | None = None
     while not stop.is_set():
         try:
             async with (
@@ -96,8 +113,10 @@ async def keep_carrying_out(
                 opened_vault(settings, maximum=1) as vault,
             ):
                 while not stop.is_set():
-                    done = await carry_out(connection, vault, clock(), anew=anew)
-                    anew = False
+                    now = clock()
+                    scope = next_scope(compared_at, now)
+                    done = await carry_out(connection, vault, now, scope)
+                    compared_at = compared_at if scope == "left" else now
                     LAST_DONE.set_to_current_time()
                     if done != CarriedOut():
                         _log.info("erasures", secrets=done.secrets, rows=done.rows)

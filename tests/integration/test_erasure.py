@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumers.erasure.carrying import CarriedOut, carry_out
+from consumers.erasure.carrying import CarriedOut, Scope, carry_out
 from infra.keys.postgres import MIGRATIONS, PostgresVault
 from infra.migrations import Source, migrate
 from infra.postgres import Connection, Pool, connect, pool
@@ -31,8 +31,8 @@ class World:
         cursor = await self.connection.execute(query.encode())
         return await cursor.fetchall() if cursor.description else []
 
-    async def carry_out(self, *, anew: bool = False) -> CarriedOut:
-        return await carry_out(self.connection, self.vault, AT, anew=anew)
+    async def carry_out(self, scope: Scope = "left") -> CarriedOut:
+        return await carry_out(self.connection, self.vault, AT, scope)
 
     async def consents(self) -> list[tuple[object, ...]]:
         return await self.execute(
@@ -80,7 +80,7 @@ async def executed(world: World) -> None:
 
 
 async def test_nothing_happens_before_the_fact(world: World) -> None:
-    assert await world.carry_out(anew=True) == CarriedOut()
+    assert await world.carry_out("anew") == CarriedOut()
     assert await world.consents() == [(ANN, 1), (BEN, 1)]
 
 
@@ -117,7 +117,9 @@ async def test_a_vault_that_was_restored_from_before_the_erasure_is_cleaned_agai
                 "INSERT INTO subject_secret (subject, generation, wrapped) VALUES (%s, %s, %s)", row
             )
     world.vault.forget_all()
-    assert await world.carry_out() == CarriedOut(secrets=1, rows=0)
+    assert await world.carry_out() == CarriedOut()
+    assert await world.carry_out("all") == CarriedOut(secrets=1, rows=0)
+    assert await world.carry_out("all") == CarriedOut()
     found = await world.vault.find_subject_secrets([(ANN, 1), (BEN, 1)])
     assert found[ANN, 1] == Shredded("subject")
     assert found[BEN, 1] != Shredded("subject")
@@ -131,7 +133,7 @@ async def test_a_vault_restored_from_before_the_person_never_makes_that_generati
     async with world.vaults.connection() as connection:
         await connection.execute("DELETE FROM subject_secret WHERE subject = %s", (ANN,))
     world.vault.forget_all()
-    await world.carry_out(anew=True)
+    await world.carry_out("anew")
     assert (await world.vault.subject_secrets([ANN]))[ANN].generation == 2
 
 
@@ -140,6 +142,6 @@ async def test_who_came_back_is_not_touched_by_the_former_erasure(world: World) 
     await world.carry_out()
     back = (await world.vault.subject_secrets([ANN]))[ANN]
     await world.add_consent(ANN, 2)
-    assert await world.carry_out(anew=True) == CarriedOut(secrets=1, rows=0)
+    assert await world.carry_out("anew") == CarriedOut(secrets=1, rows=0)
     assert (await world.vault.subject_secrets([ANN]))[ANN] == back
     assert await world.consents() == [(ANN, 2), (BEN, 1)]
