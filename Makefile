@@ -6,13 +6,14 @@ LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-e
 # Unless asked so, every run has the same order and the same generated examples: it judges the change.
 EXPLORE := --randomly-seed=default --hypothesis-profile=exploring
 
-.PHONY: help demo test explore chaos mutants setup lock clean
+.PHONY: help demo test explore chaos fhir mutants setup lock clean
 
 help:
 	@echo "make demo     sets up, then runs the whole flow on a real broker and database"
 	@echo "make test     sets up, then runs lint, types, import contracts and all tests"
 	@echo "make explore  runs the tests in another order and with other generated examples each time"
 	@echo "make chaos    sets up, then hurts the quality stage in every way, again and again (hours)"
+	@echo "make fhir     sets up, then lets a validator from outside judge the answers of the FHIR face"
 	@echo "make mutants  changes rules and life cycle in every small way, and prints what no test notices"
 	@echo "make lock     resolves the dependencies again, with hashes"
 	@echo "make clean    removes what the targets above made"
@@ -47,6 +48,10 @@ explore: $(VENV)/.dev
 
 chaos: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+# The first run fetches the validator's jars, checked against a lock as the broker's are.
+fhir: $(VENV)/.dev
+	$(BIN)/python -m tests.support.fhir
 
 # A mutant is a copy of the code with one small change; docs/quality-mutants.md explains survivors.
 mutants: $(VENV)/.dev

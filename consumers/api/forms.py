@@ -28,6 +28,7 @@ Number = Annotated[str, Field(min_length=1, max_length=32)]
 Cursor = Annotated[str, Field(min_length=1, max_length=2048)]
 Limit = Annotated[int, Field(ge=1, le=500, strict=True)]
 Explanation = Annotated[str, Field(min_length=1, max_length=128)]
+MotivationType = Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
 AtcGroup = Annotated[str, Field(pattern=r"^[A-Z]([0-9]{2}([A-Z]([A-Z]([0-9]{2})?)?)?)?$")]
 """An ATC code, or a group of them: 1, 3, 4, 5 or 7 characters."""
 RegistrationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
@@ -122,7 +123,7 @@ class PatientPageForm(HistoryForm):
 class EmergencyForm(PatientPageForm):
     """A page of a patient's history in an emergency, and why it is one."""
 
-    motivation_type: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
+    motivation_type: MotivationType
     """One of the types of the access policy."""
     motivation: Explanation
 
@@ -233,7 +234,7 @@ class RevealForm(Form):
 
     patient: Number
     dguid: Annotated[str, Field(min_length=1, max_length=64)]
-    motivation_type: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
+    motivation_type: MotivationType
     """One of the types of the access policy."""
     motivation: Annotated[str, Field(min_length=1, max_length=128)]
     evidence: EvidenceForm

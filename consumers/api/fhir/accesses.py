@@ -1,7 +1,8 @@
 """Entries of the access log as AuditEvent, in IHE's Basic Audit Log Patterns (BALP 1.1, query).
 
-A refusal follows the same pattern with an outcome other than success. The address of the caller's
-machine is not recorded, so the pattern's `network` is left out.
+The pattern is one of successes, so a refusal has its shape without claiming it. Addresses of
+machines are not recorded, so `network` says that they are not known. What the pattern keeps out of
+the query (window and number of rows) is an entity of its own, the answer.
 """
 
 import base64
@@ -21,7 +22,7 @@ from consumers.api.fhir.datatypes import (
     coded,
     instant,
 )
-from consumers.api.fhir.resources import Agent, AuditEvent, Detail, Entity, Source
+from consumers.api.fhir.resources import Agent, AuditEvent, Detail, Entity, Network, Source
 from consumers.api.people import PersonView
 
 PATIENT_QUERY: Final = (
@@ -41,6 +42,9 @@ _PURPOSES: Final = {
 _NUMBERS: Final = {"citizen": systems.SSIN, "professional": systems.NIHDI}
 """System of a person's number by kind; organisations have NIHDI or CBE numbers."""
 _CBE_DIGITS: Final = 10
+_NOT_KNOWN: Final = "not known"
+"""What stands where there is neither number nor name, for those who show references."""
+_UNKNOWN: Final = Network(extension=absent())
 
 
 def access(entry: AccessView, patient: str) -> AuditEvent:
@@ -48,7 +52,7 @@ def access(entry: AccessView, patient: str) -> AuditEvent:
     granted = entry.decision == "permit"
     return AuditEvent(
         id=as_id(entry.id),
-        meta=Meta(profile=(PATIENT_QUERY,)),
+        meta=Meta(profile=(PATIENT_QUERY,)) if granted else None,
         type=Coding(
             system=f"{_TERMINOLOGY}/audit-event-type", code="rest", display="Restful Operation"
         ),
@@ -62,14 +66,15 @@ def access(entry: AccessView, patient: str) -> AuditEvent:
         purpose_of_event=(_purpose(entry),),
         agent=tuple(_agents(entry)),
         source=Source(observer=Reference(type="Device", display=_SERVER)),
-        entity=(_query(entry), _patient(patient)),
+        entity=(_query(entry), _patient(patient), _answer(entry)),
     )
 
 
-def _purpose(entry: AccessView) -> CodeableConcept:
+def _purpose(entry: AccessView, text: str | None = None) -> CodeableConcept:
     code = "FAMRQT" if entry.on_your_behalf else _PURPOSES.get(entry.purpose, "TREAT")
     return CodeableConcept(
-        coding=(Coding(system=f"{_TERMINOLOGY}/v3-ActReason", code=code),), text=entry.purpose
+        coding=(Coding(system=systems.ACT_REASON, code=code),),
+        text=text or entry.purpose,
     )
 
 
@@ -77,13 +82,15 @@ def _agents(entry: AccessView) -> Iterator[Agent]:
     """Client, server, the person who asked, and where they work."""
     yield Agent(
         type=coded(DICOM, "110153", "Source Role ID"),
-        who=Reference(type="Device", extension=absent()),
+        who=Reference(type="Device", display="not recorded"),
         requestor=False,
+        network=_UNKNOWN,
     )
     yield Agent(
         type=coded(DICOM, "110152", "Destination Role ID"),
         who=Reference(type="Device", display=_SERVER),
         requestor=False,
+        network=_UNKNOWN,
     )
     role = CodeableConcept(text=entry.profession or entry.role)
     yield Agent(
@@ -91,6 +98,7 @@ def _agents(entry: AccessView) -> Iterator[Agent]:
         role=(role,),
         who=who(entry.reader),
         requestor=True,
+        purpose_of_use=(_purpose(entry, entry.motivation),) if entry.motivation else None,
     )
     if entry.organisation is not None:
         yield Agent(
@@ -103,7 +111,7 @@ def _agents(entry: AccessView) -> Iterator[Agent]:
 def who(reader: PersonView | None) -> Reference:
     """A person or organisation by number and name, as far as they may be known."""
     if reader is None:
-        return Reference(extension=absent())
+        return Reference(display=_NOT_KNOWN, extension=absent())
     number = reader.number
     if reader.kind == "organisation" and number is not None:
         identifier: Identifier | None = organisation(number)
@@ -112,7 +120,7 @@ def who(reader: PersonView | None) -> Reference:
     return Reference(
         extension=None if identifier or reader.name else absent(),
         identifier=identifier,
-        display=reader.name,
+        display=reader.name or (None if identifier else _NOT_KNOWN),
     )
 
 
@@ -123,16 +131,22 @@ def organisation(number: str) -> Identifier:
 
 
 def _query(entry: AccessView) -> Entity:
-    details = [Detail(type="rows", value_string=str(entry.rows))]
-    if entry.window is not None:
-        details.append(Detail(type="window-start", value_string=instant(entry.window.start)))
-        details.append(Detail(type="window-end", value_string=instant(entry.window.end)))
     asked = f"POST {entry.endpoint}" if entry.endpoint else entry.purpose
     return Entity(
         type=Coding(system=f"{_TERMINOLOGY}/audit-entity-type", code="2", display="System Object"),
         role=Coding(system=f"{_TERMINOLOGY}/object-role", code="24", display="Query"),
-        description=entry.motivation,
         query=base64.b64encode(asked.encode()).decode(),
+    )
+
+
+def _answer(entry: AccessView) -> Entity:
+    details = [Detail(type="rows", value_string=str(entry.rows))]
+    if entry.window is not None:
+        details.append(Detail(type="window-start", value_string=instant(entry.window.start)))
+        details.append(Detail(type="window-end", value_string=instant(entry.window.end)))
+    return Entity(
+        type=Coding(system=f"{_TERMINOLOGY}/audit-entity-type", code="4", display="Other"),
+        role=Coding(system=f"{_TERMINOLOGY}/object-role", code="3", display="Report"),
         detail=tuple(details),
     )
 

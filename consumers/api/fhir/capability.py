@@ -85,6 +85,21 @@ def _dispenses() -> ServedResource:
                 type="string",
                 documentation="-whenhandedover (as if nothing is said) or whenhandedover.",
             ),
+            SearchParam(
+                name="purpose",
+                type="token",
+                documentation="BTG or ETREAT: an emergency without a link, if policy allows it.",
+            ),
+            SearchParam(
+                name="motivation_type",
+                type="token",
+                documentation="With purpose, demanded: one of the access policy's types.",
+            ),
+            SearchParam(
+                name="motivation",
+                type="string",
+                documentation="With purpose, demanded: why, in words, which the patient reads.",
+            ),
         ),
     )
 
@@ -104,5 +119,4 @@ def _consents() -> ServedResource:
         type="Consent",
         documentation="One's own informed consent and the exclusions from it.",
         interaction=(Interaction(),),
-        search_param=(),
     )

@@ -84,7 +84,7 @@ def _visit(sguid: str | None) -> Reference | None:
 
 def _performer(pharmacy: str | None) -> Performer:
     actor = (
-        Reference(type="Organization", extension=masked())
+        Reference(type="Organization", display="not shown", extension=masked())
         if pharmacy is None
         else Reference(
             type="Organization", identifier=Identifier(system=systems.NIHDI, value=pharmacy)
@@ -216,12 +216,11 @@ def _ingredient(compound: Mapping[str, Any]) -> Ingredient:
 
 
 def _batch(line: LineView) -> Batch | None:
-    if line.batch is None and line.expiry is None:
+    """None if nothing is known of it, or nothing that can be written: FHIR has no empty members."""
+    expires = expiry_text(line.expiry) if line.expiry else None
+    if line.batch is None and expires is None:
         return None
-    return Batch(
-        lot_number=line.batch,
-        expiration_date=expiry_text(line.expiry) if line.expiry else None,
-    )
+    return Batch(lot_number=line.batch, expiration_date=expires)
 
 
 def expiry_text(expiry: str) -> str | None:

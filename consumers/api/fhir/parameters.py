@@ -11,9 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl
 
+from pydantic import TypeAdapter, ValidationError
 from stdnum.exceptions import ValidationError as InvalidNumber
 
 from consumers.api.fhir import systems
+from consumers.api.forms import Explanation, MotivationType
 from consumers.api.problems import FieldIssue, Problem
 from consumers.api.reads import Narrow
 from projections.history_statements import Versions
@@ -42,6 +44,12 @@ _HELD: Final[Mapping[frozenset[str], Versions]] = {
     frozenset({"entered-in-error"}): "revoked",
     frozenset({"completed", "entered-in-error"}): "latest",
 }
+IN_EMERGENCY: Final = frozenset({"BTG", "ETREAT"})
+"""Codes of HL7's PurposeOfUse: break the glass, and emergency treatment."""
+_WHY: Final[Mapping[str, TypeAdapter[str]]] = {
+    "motivation_type": TypeAdapter(MotivationType),
+    "motivation": TypeAdapter(Explanation),
+}
 PATIENT: Final = frozenset(
     f"{name}{part}"
     for name in ("patient", "subject")
@@ -61,12 +69,21 @@ Pairs = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Emergency:
+    """That a search is made in an emergency, and why it is one."""
+
+    motivation_type: str
+    motivation: str
+
+
+@dataclass(frozen=True, slots=True)
 class DispenseSearch:
     """A search for dispenses: of whom (None: of oneself), which part, and how many at a time."""
 
     patient: str | None
     narrow: Narrow
     count: int | None
+    emergency: Emergency | None = None
 
 
 def read_form(body: bytes) -> Pairs:
@@ -107,7 +124,7 @@ def dispense_search(pairs: Pairs) -> DispenseSearch:
     """
     dates = [value for name, value in pairs if name == "whenhandedover"]
     others = [(name, value) for name, value in pairs if name != "whenhandedover"]
-    known = PATIENT | {"identifier", "status", "_count", "_sort", "_format"}
+    known = PATIENT | {"identifier", "status", "_count", "_sort", "_format", "purpose", *_WHY}
     values = _single(others, known)
     _check_format(values)
     given = [value for name, value in values.items() if name in PATIENT]
@@ -127,7 +144,30 @@ def dispense_search(pairs: Pairs) -> DispenseSearch:
             versions=versions or "current",
         ),
         count=_count(values),
+        emergency=_emergency(values),
     )
+
+
+def _emergency(values: Mapping[str, str]) -> Emergency | None:
+    """None if no purpose is named; then a motivation would be passed over, and is refused."""
+    purpose = values.get("purpose")
+    if purpose is None:
+        for name in _WHY.keys() & values.keys():
+            raise _refused(name, "without-purpose")
+        return None
+    system, code = _token(purpose)
+    if system not in ("", systems.ACT_REASON) or code not in IN_EMERGENCY:
+        raise _refused("purpose", "purpose")
+    return Emergency(_why(values, "motivation_type"), _why(values, "motivation"))
+
+
+def _why(values: Mapping[str, str], name: str) -> str:
+    if name not in values:
+        raise _refused(name, "missing")
+    try:
+        return _WHY[name].validate_python(values[name])
+    except ValidationError:
+        raise _refused(name, name.replace("_", "-")) from None
 
 
 def _single(pairs: Pairs, known: frozenset[str]) -> Mapping[str, str]:

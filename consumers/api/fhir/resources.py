@@ -110,6 +110,12 @@ class MedicationDispense(Element):
     dosage_instruction: tuple[Dosage, ...] | None = None
 
 
+class Network(Element):
+    """Where a machine is."""
+
+    extension: tuple[Extension, ...]
+
+
 class Agent(Element):
     """Somebody or something that took part in an access."""
 
@@ -117,7 +123,8 @@ class Agent(Element):
     role: tuple[CodeableConcept, ...] | None = None
     who: Reference
     requestor: bool
-    policy: tuple[str, ...] | None = None
+    network: Network | None = None
+    purpose_of_use: tuple[CodeableConcept, ...] | None = None
 
 
 class Source(Element):
@@ -139,7 +146,6 @@ class Entity(Element):
     what: Reference | None = None
     type: Coding
     role: Coding
-    description: str | None = None
     query: str | None = None
     detail: tuple[Detail, ...] | None = None
 
@@ -149,7 +155,7 @@ class AuditEvent(Element):
 
     resource_type: Literal["AuditEvent"] = "AuditEvent"
     id: Id
-    meta: Meta
+    meta: Meta | None = None
     type: Coding
     subtype: tuple[Coding, ...]
     action: Literal["E"] = "E"
@@ -284,7 +290,7 @@ class ServedResource(Element):
     supported_profile: tuple[str, ...] | None = None
     documentation: str
     interaction: tuple[Interaction, ...]
-    search_param: tuple[SearchParam, ...]
+    search_param: tuple[SearchParam, ...] | None = None
 
 
 class Security(Element):

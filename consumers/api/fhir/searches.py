@@ -9,19 +9,21 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from consumers.api import accesslog, overview
-from consumers.api.callers import Caller, patient_of
+from consumers.api import accesslog, emergencies, overview
+from consumers.api.callers import Caller, patient_of, require
 from consumers.api.cursors import CursorBook
 from consumers.api.fhir import bundles
 from consumers.api.fhir.accesses import access
 from consumers.api.fhir.consents import consents as to_consents
 from consumers.api.fhir.dispenses import dispense
 from consumers.api.fhir.outcomes import PREFIX
-from consumers.api.fhir.parameters import PAGE, Pairs, dispense_search, only_own
+from consumers.api.fhir.parameters import PAGE, Emergency, Pairs, dispense_search, only_own
 from consumers.api.fhir.resources import Bundle, BundleLink
+from consumers.api.forms import EmergencyForm
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
 from consumers.api.reads import Narrow, Page, answer_history
+from consumers.api.views import HistoryAnswer
 from projections.history_statements import Versions
 from schemas.identifiers import Niss
 from schemas.model import Instant, Model
@@ -34,7 +36,8 @@ CONSENTS: Final = "Consent"
 class DispensePage(Model):
     """What a next link of dispenses seals.
 
-    The number stands there as well protected as the pseudonyms everywhere else: by a root key.
+    Number and motivation stand there as well protected as the pseudonyms everywhere else: by a root
+    key.
     """
 
     patient: Niss
@@ -45,6 +48,7 @@ class DispensePage(Model):
     versions: Versions = "current"
     limit: Annotated[int, Field(ge=1)]
     cursor: str | None = None
+    emergency: Emergency | None = None
 
     @property
     def narrow(self) -> Narrow:
@@ -76,6 +80,7 @@ async def dispenses(deps: Dependencies, caller: Caller, form: Pairs) -> Bundle:
         oldest_first=narrow.oldest_first,
         versions=narrow.versions,
         limit=_limit(deps, asked.count),
+        emergency=asked.emergency,
     )
     return await _dispenses(deps, caller, page, f"{PREFIX}/{DISPENSES}/_search")
 
@@ -93,11 +98,7 @@ async def next_dispenses(deps: Dependencies, caller: Caller, sealed: str) -> Bun
 async def _dispenses(
     deps: Dependencies, caller: Caller, page: DispensePage, address: str
 ) -> Bundle:
-    subject = await patient_of(deps, caller, page.patient)
-    endpoint = f"{PREFIX}/{DISPENSES}/_search"
-    read = await answer_history(
-        deps, caller, subject, Page(endpoint, page.limit, page.cursor, page.narrow)
-    )
+    read = await _read(deps, caller, page)
     links = [BundleLink(relation="self", url=address)]
     if read.next is not None:
         book = await _book(deps, caller, DISPENSES)
@@ -112,6 +113,21 @@ async def _dispenses(
         behind=read.behind,
         unreadable=read.unreadable,
     )
+
+
+async def _read(deps: Dependencies, caller: Caller, page: DispensePage) -> HistoryAnswer:
+    """What `/v1` answers to the same question; each page of an emergency declares it anew."""
+    wanted = Page(f"{PREFIX}/{DISPENSES}/_search", page.limit, page.cursor, page.narrow)
+    if page.emergency is None:
+        subject = await patient_of(deps, caller, page.patient)
+        return await answer_history(deps, caller, subject, wanted)
+    require(caller.principal, "caregiver")
+    form = EmergencyForm(
+        patient=page.patient,
+        motivation_type=page.emergency.motivation_type,
+        motivation=page.emergency.motivation,
+    )
+    return await emergencies.answer(deps, caller, form, wanted)
 
 
 async def accesses(deps: Dependencies, caller: Caller, form: Pairs) -> Bundle:

@@ -21,6 +21,7 @@ PRESCRIPTION: Final = (
     "http://ehealth.fgov.be/standards/fhir/medication/NamingSystem/be-ns-prescription"
 )
 GTIN: Final = "https://www.gs1.org/gtin"
+ACT_REASON: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 CD_HCPARTY: Final = f"{_EHEALTH}/core/CodeSystem/cd-hcparty"
 
 BE_MEDICATION_DISPENSE: Final = f"{_EHEALTH}/medication/StructureDefinition/BeMedicationDispense"

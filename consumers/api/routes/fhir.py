@@ -48,6 +48,9 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "identifier": {"description": "DGUID as system|value, or alone"},
     "_count": {"pattern": "^[1-9][0-9]{0,5}$"},
     "_sort": {"enum": ["-whenhandedover", "whenhandedover"]},
+    "purpose": {"description": "BTG or ETREAT, as system|code, or alone: in an emergency"},
+    "motivation_type": {"pattern": "^[a-z_]{1,64}$"},
+    "motivation": {"maxLength": 128, "minLength": 1},
 }
 
 
@@ -89,7 +92,10 @@ async def metadata() -> Response:
     openapi_extra=_form(*_PARAMETERS),
 )
 async def search_dispenses(deps: Deps, caller: Identified, form: Form) -> Response:
-    """A patient's dispenses for themselves, a mandate holder, a caregiver or a pharmacist."""
+    """A patient's dispenses for themselves, a mandate holder, a caregiver or a pharmacist.
+
+    With a `purpose` of emergency: for a caregiver without a link, where policy has opened it.
+    """
     require(caller.principal, "patient", "caregiver", "pharmacist")
     return FhirResponse((await searches.dispenses(deps, caller, form)).write())
 

@@ -1,9 +1,9 @@
 """The profiles as rules in data, written apart from the code that writes the resources.
 
 A rule is a path, its cardinality, and what the value must be; `[x]` steps into every element of a
-list. Sources: domain reference 8.1 to 8.3 (BeMedicationDispense 1.1.0, be-core 2.1.2), FHIR R4
-4.0.1 for MedicationDispense, AuditEvent, Consent, CapabilityStatement, OperationOutcome and Bundle,
-and IHE BALP (PatientQuery).
+list, `#code` into those whose type has that code. Sources: domain reference 8.1 to 8.3
+(BeMedicationDispense 1.1.0, be-core 2.1.2), FHIR R4 4.0.1 for MedicationDispense, AuditEvent,
+Consent, CapabilityStatement, OperationOutcome and Bundle, and IHE BALP 1.1.3 (PatientQuery).
 """
 
 import re
@@ -66,14 +66,8 @@ DISPENSE: tuple[Rule, ...] = (
     ("dosageInstruction[x].timing.repeat.periodUnit", 0, 1, "s|min|h|d|wk|mo|a"),
     ("dosageInstruction[x].timing.repeat.when", 0, MANY, "MORN|NOON|EVE|HS"),
 )
-PATIENT_QUERY: tuple[Rule, ...] = (
+ACCESS: tuple[Rule, ...] = (
     ("resourceType", 1, 1, "AuditEvent"),
-    (
-        "meta.profile",
-        1,
-        1,
-        "https://profiles\\.ihe\\.net/ITI/BALP/StructureDefinition/IHE\\.BasicAudit\\.PatientQuery",
-    ),
     ("type.system", 1, 1, "http://terminology\\.hl7\\.org/CodeSystem/audit-event-type"),
     ("type.code", 1, 1, "rest"),
     ("subtype", 1, MANY, None),
@@ -89,7 +83,34 @@ PATIENT_QUERY: tuple[Rule, ...] = (
     ("entity", 2, MANY, None),
     ("entity[x].type.system", 1, 1, "http://terminology\\.hl7\\.org/CodeSystem/audit-entity-type"),
     ("entity[x].role.system", 1, 1, "http://terminology\\.hl7\\.org/CodeSystem/object-role"),
+    # sev-1: a name or a query, not both.
+    ("entity[x].name", 0, 0, None),
 )
+"""Of every entry of the log, refused or not."""
+PATIENT_QUERY: tuple[Rule, ...] = (
+    *ACCESS,
+    (
+        "meta.profile",
+        1,
+        1,
+        "https://profiles\\.ihe\\.net/ITI/BALP/StructureDefinition/IHE\\.BasicAudit\\.PatientQuery",
+    ),
+    ("outcome", 1, 1, "0"),
+    ("agent#110153", 1, 1, None),
+    ("agent#110153.network", 1, 1, None),
+    ("agent#110152", 1, 1, None),
+    ("agent#110152.network", 1, 1, None),
+    ("agent#IRCP", 0, 1, None),
+    ("agent#IRCP.requestor", 1, 1, "True"),
+    ("agent#IRCP.network", 0, 0, None),
+    ("entity#2", 1, 1, None),
+    ("entity#2.query", 1, 1, "[A-Za-z0-9+/=]+"),
+    ("entity#2.what", 0, 0, None),
+    ("entity#2.detail", 0, 0, None),
+    ("entity#1", 1, 1, None),
+    ("entity#1.what.identifier.value", 1, 1, r"\d{11}"),
+)
+"""Of a read that was granted: BALP 1.1.3, whose slices are told by their type."""
 CONSENT: tuple[Rule, ...] = (
     ("resourceType", 1, 1, "Consent"),
     ("status", 1, 1, "active|inactive"),
@@ -138,7 +159,7 @@ CAPABILITY: tuple[Rule, ...] = (
     ("rest[x].resource[x].type", 1, 1, "MedicationDispense|AuditEvent|Consent"),
     ("rest[x].resource[x].interaction", 0, MANY, None),
     ("rest[x].resource[x].interaction[x].code", 1, 1, "search-type"),
-    ("rest[x].resource[x].searchParam[x].name", 1, 1, "_?[a-z]+"),
+    ("rest[x].resource[x].searchParam[x].name", 1, 1, "_?[a-z]+(_[a-z]+)?"),
     (
         "rest[x].resource[x].searchParam[x].type",
         1,
@@ -192,7 +213,14 @@ def _parents(found: list[Any], steps: list[str]) -> list[Any]:
 
 
 def _values(parent: dict[str, Any], name: str) -> list[Any]:
-    value = parent.get(name.removesuffix("[x]"))
+    name, _, code = name.removesuffix("[x]").partition("#")
+    value = parent.get(name)
     if value is None:
         return []
-    return value if isinstance(value, list) else [value]
+    found = value if isinstance(value, list) else [value]
+    return [one for one in found if code in _codes(one)] if code else found
+
+
+def _codes(one: dict[str, Any]) -> list[str]:
+    kind = one["type"]
+    return [coding["code"] for coding in kind.get("coding", [kind])]

@@ -168,7 +168,11 @@ def test_what_the_reader_may_not_see_is_masked_where_the_profile_wants_it() -> N
         "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
         "valueCode": "masked",
     }
-    assert found["performer"][0]["actor"] == {"type": "Organization", "extension": [masked]}
+    assert found["performer"][0]["actor"] == {
+        "type": "Organization",
+        "display": "not shown",
+        "extension": [masked],
+    }
     assert found["medicationCodeableConcept"] == {"extension": [masked]}
     assert found["_whenHandedOver"] == {"extension": [masked]}
     assert "whenHandedOver" not in found
@@ -272,6 +276,12 @@ def test_the_last_day_of_use_is_a_date_of_its_own_precision(
     given_as: str, shown: str | None
 ) -> None:
     assert expiry_text(given_as) == shown
+
+
+def test_a_batch_of_which_nothing_can_be_written_is_not_there() -> None:
+    found = written(product=PACK, expiry="soon")
+    assert "contained" not in found
+    assert found["medicationCodeableConcept"]["coding"][0]["code"] == PACK.cnk
 
 
 @pytest.mark.parametrize(

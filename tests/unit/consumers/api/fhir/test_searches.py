@@ -33,7 +33,14 @@ from tests.unit.consumers.api.cast import (
     OTHER_PHARMACY,
     PHARMACY,
 )
-from tests.unit.consumers.api.fhir.profiles import CONSENT, DISPENSE, PATIENT_QUERY, E, faults
+from tests.unit.consumers.api.fhir.profiles import (
+    ACCESS,
+    CONSENT,
+    DISPENSE,
+    PATIENT_QUERY,
+    E,
+    faults,
+)
 from tests.unit.consumers.api.mandates import granted_by
 from tests.unit.consumers.api.world import World
 
@@ -338,8 +345,11 @@ async def test_the_statement_of_capabilities_is_public_and_names_what_is_served(
     for name in served:
         answer = await search(world, f"/fhir/{name}/_search", world.patient())
         assert answer.status_code == 200
-    names = {param.name for param in served["MedicationDispense"].search_param}
-    assert names == {"patient", "whenhandedover", "status", "identifier", "_count", "_sort"}
+    names = {param.name for param in served["MedicationDispense"].search_param or ()}
+    emergency = {"purpose", "motivation_type", "motivation"}
+    others = {"patient", "whenhandedover", "status", "identifier", "_count", "_sort"}
+    assert names == others | emergency
+    assert all(resource.search_param != () for resource in served.values())
 
 
 async def add_access(world: World, ce_id: str, minutes: int, **changes: Any) -> None:
@@ -389,20 +399,22 @@ async def test_accesses_are_audit_events_in_the_basic_patterns(world: World) -> 
     body = (await search(world, ACCESSES, world.patient())).json()
     denied, given = matches(body)
     for one in (denied, given):
-        assert faults(one, PATIENT_QUERY) == []
+        assert faults(one, ACCESS) == []
         codes = [agent["type"]["coding"][0]["code"] for agent in one["agent"]]
         assert codes == ["110153", "110152", "IRCP", "PROV"]
         assert [agent["requestor"] for agent in one["agent"]] == [False, False, True, False]
         roles = [entity["role"]["code"] for entity in one["entity"]]
-        assert roles == ["24", "1"]
+        assert roles == ["24", "1", "3"]
         assert one["entity"][0]["query"]
     assert (denied["outcome"], given["outcome"]) == ("4", "0")
+    assert faults(given, PATIENT_QUERY) == []
+    assert "meta" not in denied
     assert "excluded" in denied["outcomeDesc"]
     assert given["agent"][2]["who"] == {
         "identifier": {"system": f"{E}/core/NamingSystem/nihdi", "value": DOCTOR},
         "display": "Dr Who",
     }
-    details = {one["type"]: one["valueString"] for one in given["entity"][0]["detail"]}
+    details = {one["type"]: one["valueString"] for one in given["entity"][2]["detail"]}
     assert details["rows"] == "3"
     assert AuditEvent.model_validate(given).recorded == NOW - timedelta(minutes=5)
     assert world.log.audited()[0].purpose == "access_log"
@@ -480,3 +492,29 @@ async def test_the_limit_on_different_patients_counts_on_this_face_too() -> None
     answer = await search(world, DISPENSES, world.caregiver(), ("patient", BOB))
     assert answer.status_code == 429
     assert OperationOutcome.model_validate_json(answer.content).issue[0].code == "throttled"
+
+
+@pytest.mark.parametrize(
+    ("broken", "path"),
+    [
+        ({"outcome": "4"}, "outcome"),
+        ({"meta": {}}, "meta.profile"),
+        ({"agent": []}, "agent#110153"),
+        ({"entity": []}, "entity#2"),
+    ],
+)
+async def test_an_access_that_breaks_the_pattern_is_named_bad(
+    world: World, broken: dict[str, Any], path: str
+) -> None:
+    await add_access(world, "a-1", 5)
+    (given,) = matches((await search(world, ACCESSES, world.patient())).json())
+    assert any(fault.startswith(f"{path}:") for fault in faults(given | broken, PATIENT_QUERY))
+
+
+async def test_what_the_pattern_keeps_out_of_the_query_is_found_there_bad(world: World) -> None:
+    await add_access(world, "a-1", 5)
+    (given,) = matches((await search(world, ACCESSES, world.patient())).json())
+    given["entity"][0]["detail"] = given["entity"][2]["detail"]
+    given["agent"][0].pop("network")
+    told = {fault.partition(":")[0] for fault in faults(given, PATIENT_QUERY)}
+    assert told == {"entity#2.detail", "agent#110153.network"}
