@@ -117,7 +117,10 @@ def rotate_intake_command(as_json: Json = False) -> None:
 
 
 async def _rotate_intake(settings: Settings) -> list[str]:
-    async with opened_vault(settings, maximum=1) as vault, following(settings) as tables:
+    async with (
+        opened_vault(settings, maximum=1, listening=False) as vault,
+        following(settings) as tables,
+    ):
         return await rotate_intake(settings, tables, vault)
 
 

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from consumers.erasure.carrying import keep_carrying_out
@@ -172,7 +173,8 @@ def _watches(settings: Settings, tables: BroadcastTables, connections: Pool) -> 
         await quality_watch.look(tables, connections, at)
 
     async def surveillance(at: datetime) -> None:
-        await surveillance_watch.look(connections, lambda: opened_vault(settings, maximum=1), at)
+        opened = partial(opened_vault, settings, maximum=1, listening=False)
+        await surveillance_watch.look(connections, opened, at)
 
     def clock() -> datetime:
         return datetime.now(UTC)

@@ -99,7 +99,7 @@ async def reader_of(settings: Settings, auditor: str | None) -> str:
     """
     if auditor is not None and re.fullmatch(PSEUDONYM_PATTERN, auditor):
         return auditor
-    async with opened_vault(settings, maximum=1) as vault:
+    async with opened_vault(settings, maximum=1, listening=False) as vault:
         return await reads.reader_pseudonym(vault, auditor or getpass.getuser())
 
 

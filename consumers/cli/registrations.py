@@ -99,7 +99,10 @@ async def stood(
     Raises:
         InfrastructureError, VaultUnavailable: it could not be read or recorded.
     """
-    async with connect(settings.dsn) as connection, opened_vault(settings) as keys:
+    async with (
+        connect(settings.dsn) as connection,
+        opened_vault(settings, maximum=1, listening=False) as keys,
+    ):
         rows = await queries.registrations_of(connection, subject=subject, ended=True)
         if at is not None:
             rows = registered.stood_at(rows, at)

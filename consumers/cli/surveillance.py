@@ -58,7 +58,10 @@ def surveillance_command(
 async def _look(settings: Settings, days: int, operator: str) -> list[Finding]:
     now = datetime.now(UTC)
     window = Window(start=now - timedelta(days=days), end=now)
-    async with projected() as connection, opened_vault(settings, maximum=1) as vault:
+    async with (
+        projected() as connection,
+        opened_vault(settings, maximum=1, listening=False) as vault,
+    ):
         positions = await _positions(connection)
         counted = await uses(connection, start=window.start, end=now, now=now)
         found = judged(counted, await vault.root_key("pseudonym"))

@@ -36,7 +36,7 @@ async def transparency(settings: Settings, api_url: str, patient: str, checks: C
     `api_url` is of an API with the development issuer on: over it an auditor verifies once more,
     and the patient is given a proof.
     """
-    async with opened_vault(settings, maximum=1) as vault:
+    async with opened_vault(settings, maximum=1, listening=False) as vault:
         subject = subject_pseudonym(await vault.root_key("pseudonym"), patient)
     log = log_verifier(settings)
     proven = await _newest_access(settings, subject, log)

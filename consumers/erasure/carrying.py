@@ -87,7 +87,7 @@ async def apply_all(settings: Settings, now: datetime) -> CarriedOut:
     """
     async with (
         connect(settings.dsn, autocommit=True, statement_ms=0) as connection,
-        opened_vault(settings, maximum=1) as vault,
+        opened_vault(settings, maximum=1, listening=False) as vault,
     ):
         return await carry_out(connection, vault, now, "anew")
 

@@ -75,7 +75,7 @@ async def keep_destroying(
     while not stop.is_set():
         try:
             await tables.catch_up()
-            async with opened_vault(settings, maximum=1) as vault:
+            async with opened_vault(settings, maximum=1, listening=False) as vault:
                 destroyed = await destroy_retired(tables, vault, clock())
             _log.info("intake keys", destroyed=destroyed)
         except (InfrastructureError, VaultUnavailable, psycopg.Error) as error:

@@ -161,7 +161,7 @@ async def init_office(settings: Settings) -> list[str]:
     `settings` come from `first_keys`; topics and databases must exist.
     """
     office = office_signing_key(settings)
-    async with opened_vault(settings, maximum=2) as vault:
+    async with opened_vault(settings, maximum=2, listening=False) as vault:
         for name in get_args(RootKeyName):
             await vault.root_key(name)
         intake = await vault.intake_keys()
