@@ -2,7 +2,8 @@
 
 A cut is a position for each partition: what was recorded below it is known. Whatever ends, accepts
 or carries out a row has its position in a column, and what it filled beside it. So a version that
-has gone on can be compared with one that ends earlier.
+has gone on can be compared with one that ends earlier. A row that sums up all partitions has no
+place, and can be compared only where nothing has gone on.
 """
 
 from collections.abc import Mapping
@@ -39,6 +40,9 @@ def as_of(row: Row, cut: Mapping[int, int], reached: Mapping[int, int]) -> Row |
     is. A row that was put anew behind the cut, in place of an earlier one, counts as not there:
     what it was before is not kept.
     """
+    if _PARTITION not in row:
+        done = all(cut.get(number, 0) >= position for number, position in reached.items())
+        return row if done else None
     number = row[_PARTITION]
     later = range(cut.get(number, 0), reached.get(number, 0))
     if row[_POSITION] in later:

@@ -2,7 +2,8 @@
 
 Whoever destroys a subject's secret calls this with the generation that ended. Later generations of
 the same subject are somebody who came back, and stay. The access log keeps its rows: their sealed
-parts cannot be read any more. Source: DESIGN section 4.2.
+parts cannot be read any more. So does what the surveillance of use counts, until its days leave.
+Source: DESIGN section 4.2.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from psycopg import sql
 
 from infra.postgres import Connection
 
-KEPT: Final = ("access_log", "erasures")
+KEPT: Final = ("access_log", "erasures", "surveillance")
 """Projections that outlive an erasure."""
 _TABLES: Final = """
 SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -65,6 +65,7 @@ KNOWN: Final[Mapping[str, Layouts]] = dict.fromkeys(
         "erasures",
         "consumption",
         "recall",
+        "surveillance",
     ),
     Layouts(),
 )

@@ -6,15 +6,17 @@ else with what writes to PostgreSQL: no sets, no stages, no SQL.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final, NamedTuple, assert_never
 
-from projections.folds import history
+from projections.folds import history, surveillance
 from projections.folds.changes import SUPERSEDED, Close, Fill, Upsert
 from projections.folds.history import PutVersion, Supersede
+from projections.folds.surveillance import Read
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
-Change = Upsert | Fill | Close | PutVersion | Supersede
+Change = Upsert | Fill | Close | PutVersion | Supersede | Read
 
 HISTORY_TABLE: Final = "dispensation"
 HISTORY_KEY: Final = ("delivered_month", "pharmacy", "dguid", "version")
@@ -37,11 +39,13 @@ class Touched(NamedTuple):
 class Tables:
     """Rows by table and primary key; `erased` is the last erased generation of each subject.
 
-    With a `journal`, every row that changes is noted there.
+    Reads of days before `kept_from` have left. With a `journal`, every row that changes is noted
+    there.
     """
 
     primary_keys: Mapping[str, Sequence[str]]
     erased: Mapping[str, int] = field(default_factory=dict)
+    kept_from: date | None = None
     rows: dict[str, dict[Key, Row]] = field(default_factory=dict)
     journal: list[Touched] | None = None
     _keys: dict[tuple[str, Key], list[Key]] = field(default_factory=dict)
@@ -60,6 +64,8 @@ class Tables:
                     row = self._table(HISTORY_TABLE).get(line)
                     if row is not None and row[SUPERSEDED] is None:
                         self._write(HISTORY_TABLE, line, {**row, SUPERSEDED: position})
+                case Read():
+                    self._count(change)
                 case _:
                     assert_never(change)
 
@@ -110,6 +116,15 @@ class Tables:
         if all(name in change.key for name in first):
             return self._keys.get((change.table, tuple(change.key[name] for name in first)), [])
         return list(self._table(change.table))
+
+    def _count(self, read: Read) -> None:
+        if self.kept_from is not None and read.day < self.kept_from:
+            return
+        pair, day = self._table(surveillance.PAIR), self._table(surveillance.DAY)
+        counted = surveillance.counted(pair.get(read.pair), day.get(read.reader_day), read)
+        if counted is not None:
+            self._write(surveillance.PAIR, read.pair, counted.pair)
+            self._write(surveillance.DAY, read.reader_day, counted.day)
 
     def _put_version(self, put: PutVersion) -> None:
         table = self._table(HISTORY_TABLE)

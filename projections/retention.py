@@ -2,8 +2,9 @@
 
 First the day's period secret is destroyed, so that a fact that arrives late finds nothing to open;
 then the rows go, from every version; last the partitions of months that are over. A rebuild of what
-is left equals it, because facts of a destroyed day fold to no row. Doing it again changes nothing.
-Source: DESIGN sections 4.2 and 7.
+is left equals it, because facts of a destroyed day fold to no row. Reads that the surveillance of
+use counts leave after some months; which days have left is stored, for rebuilds too. Doing any of
+it again changes nothing. Source: DESIGN sections 4.2 and 7.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from infra.settings import Settings
 from infra.waiting import pause
 from projections.erasure import lock_positions
 from projections.history_store import TABLE
+from projections.surveillance_store import leave
 from schemas.brussels import day_of, shift_months, start_of_day
 from schemas.keyvault import KeyVault, PeriodSecret, VaultUnavailable
 
@@ -87,6 +89,7 @@ async def retain(settings: Settings, vault: KeyVault, now: datetime) -> Retained
             rows += await _delete(connection, sql.Identifier(schema, table), first_kept)
             if partitioned:
                 months += await _drop_months(connection, schema, table, first_kept)
+        rows += await leave(connection, day_of(now))
         return Retained(True, periods, rows, months)
 
 

@@ -19,6 +19,7 @@ from projections.folds import (
     product_recall,
     quality,
     recall,
+    surveillance,
 )
 from projections.folds.changes import Change
 from projections.history_store import TABLE, HistoryWriter
@@ -26,6 +27,7 @@ from projections.layouts import KNOWN, Layouts
 from projections.memory import HISTORY_KEY
 from projections.opening import open_facts
 from projections.rows import RowWriter
+from projections.surveillance_store import SurveillanceWriter
 from schemas import topics
 from schemas.keyvault import KeyVault, Shredded
 from schemas.recall import RECALL_EVENTS
@@ -126,7 +128,7 @@ class Plain:
     topic: str
     schema: str
     primary_keys: Mapping[str, Sequence[str]]
-    changes: Callable[[Event], tuple[Change, ...]]
+    changes: Callable[[Event], Sequence[object]]
     from_stage: bool = True
     sets_aside: bool = True
     forgets: bool = False
@@ -149,9 +151,18 @@ class Plain:
             folded.events += 1
         return folded
 
-    def writer(self, connection: Connection, *, fresh: bool = False) -> RowWriter:
+    def writer(self, connection: Connection, *, fresh: bool = False) -> Writer:
         """Writes in sets."""
         return RowWriter(connection, self.primary_keys, forgets=self.forgets, fresh=fresh)
+
+
+class Surveillance(Plain):
+    """A projection whose rows are counts."""
+
+    def writer(self, connection: Connection, *, fresh: bool = False) -> SurveillanceWriter:
+        """Counts in sets, into new tables as into others."""
+        del fresh
+        return SurveillanceWriter(connection)
 
 
 def access_state_projection(topic: str = topics.SUBJECT_REGISTERED.name) -> Plain:
@@ -175,6 +186,18 @@ def access_log_projection(topic: str = topics.ACCESS_AUDITED.name) -> Plain:
         schema=access_log.SCHEMA,
         primary_keys=access_log.PRIMARY_KEYS,
         changes=lambda event: access_log.fold(read(event, access_log.EVENTS), event.recorded),
+        from_stage=False,
+    )
+
+
+def surveillance_projection(topic: str = topics.ACCESS_AUDITED.name) -> Surveillance:
+    """Who reads whom and how much; outlives an erasure, and leaves after some months."""
+    return Surveillance(
+        name="surveillance",
+        topic=topic,
+        schema=surveillance.SCHEMA,
+        primary_keys=surveillance.PRIMARY_KEYS,
+        changes=lambda event: surveillance.fold(read(event, access_log.EVENTS), event.recorded),
         from_stage=False,
     )
 
@@ -311,4 +334,5 @@ def registered(vault: KeyVault) -> tuple[Projection, ...]:
         erasures_projection(),
         Consumption(vault),
         recall_projection(),
+        surveillance_projection(),
     )

@@ -6,9 +6,10 @@ reads and who is read about are pseudonyms throughout.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from schemas.brussels import day_of, next_day, start_of_day
 from schemas.sealing.pseudonym import party_pseudonym
 
 Kind = Literal["volume", "repeated", "no_contact", "emergency"]
@@ -22,6 +23,12 @@ CONTACT_DAYS: Final = 14
 """Within so many days of a read, a contact shows: a delivery there, or a link registered."""
 NO_CONTACT_SUBJECTS: Final = 10
 """So many patients of one reader, all read and none met, are a finding."""
+USUAL_DAYS: Final = 28
+"""So many days before a period tell what is usual."""
+KEPT_DAYS: Final = 90
+"""So many days back reads are kept for this."""
+EARLIEST_DAYS: Final = KEPT_DAYS - USUAL_DAYS
+"""So many days back a period may begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What a reader did on one Belgian day."""
+    """What a reader did on one Belgian day, at one place."""
 
     party: Party
     reads: int
@@ -84,7 +91,7 @@ class Usual:
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """Everything that was counted in a period."""
+    """What was counted in a period, as far as it may be a finding."""
 
     days: Sequence[Day]
     pairs: Sequence[Pair]
@@ -108,6 +115,11 @@ class Finding:
     usual: float | None = None
     days: int | None = None
     refused: int | None = None
+
+
+def whole_days(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """The Belgian days that a period [start, end) touches, from midnight to midnight."""
+    return start_of_day(day_of(start)), next_day(day_of(end - timedelta(microseconds=1)))
 
 
 def judged(uses: Uses, key: bytes) -> list[Finding]:

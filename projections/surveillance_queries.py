@@ -1,6 +1,6 @@
-"""What the surveillance of use counts, from the access log beside links and deliveries.
+"""What the surveillance of use counts: few rows of its projection, beside links and deliveries.
 
-Only reads of histories by others than the patient are counted. Days are Belgian ones.
+Only reads of histories by others than the patient are counted. Periods are whole Belgian days.
 """
 
 from collections.abc import Sequence
@@ -8,57 +8,73 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from infra.postgres import Connection
+from projections.folds.surveillance import moment_of
 from projections.surveillance import (
     CONTACT_DAYS,
     REPEATED_DAYS,
+    USUAL_DAYS,
+    VOLUME_FLOOR,
     Day,
     Emergency,
     Pair,
     Party,
     Uses,
     Usual,
+    whole_days,
 )
+from schemas.brussels import day_of
 
-USUAL_DAYS: Final = 28
-"""So many days before a period tell what is usual."""
 _READS: Final = """
-    SELECT *, (decided_at AT TIME ZONE 'Europe/Brussels')::date AS day
-    FROM access_log_v1.decision
-    WHERE decided_at >= %(start)s AND decided_at < %(end)s
-        AND purpose IN ('history', 'emergency') AND role IN ('caregiver', 'pharmacist')
+    unnest(p.moments, p.kinds) AS k(moment, kind)
+    CROSS JOIN LATERAL (
+        SELECT timestamptz 'epoch' + k.moment * interval '1 microsecond' AS at
+    ) AS t
 """
-_DAYS: Final = f"""
-SELECT reader, role, organisation, count(*), count(*) FILTER (WHERE decision = 'deny'),
-    count(DISTINCT subject), min(decided_at), max(decided_at)
-FROM ({_READS}) AS reads GROUP BY reader, role, organisation, day
-"""  # noqa: S608 - nothing in it comes from outside
-_USUAL: Final = f"""
-WITH counted AS (
-    SELECT reader, role, day, count(DISTINCT subject) AS subjects FROM ({_READS}) AS reads
-    GROUP BY reader, role, day
-)
+_DAYS: Final = """
+SELECT reader, role, nullif(organisation, ''), reads, refused, subjects, first, last
+FROM surveillance_v1.day
+WHERE day >= %(first_day)s AND day < %(end_day)s AND subjects >= %(floor)s
+"""
+_USUAL: Final = """
 SELECT reader, NULL, percentile_cont(0.5) WITHIN GROUP (ORDER BY subjects)
-FROM counted GROUP BY reader
+FROM (
+    SELECT reader, sum(subjects) AS subjects FROM surveillance_v1.day
+    WHERE reader = ANY(%(readers)s) AND day >= %(before)s AND day < %(first_day)s
+    GROUP BY reader, role, day
+) AS counted GROUP BY reader
 UNION ALL
 SELECT NULL, role, percentile_cont(0.5) WITHIN GROUP (ORDER BY subjects)
-FROM counted GROUP BY role
-"""  # noqa: S608 - nothing in it comes from outside
+FROM (
+    SELECT role, sum(subjects) AS subjects FROM surveillance_v1.day
+    WHERE day >= %(before)s AND day < %(first_day)s AND role = ANY(%(roles)s)
+    GROUP BY reader, role, day
+) AS counted GROUP BY role
+"""
 _PAIRS: Final = f"""
-WITH pair AS (
-    SELECT reader, role, organisation, subject, count(*) AS reads, count(DISTINCT day) AS days,
-        min(decided_at) AS first, max(decided_at) AS last,
-        max(decided_at) < %(now)s - make_interval(days => %(contact)s) AS settled
-    FROM ({_READS}) AS reads WHERE decision = 'permit' GROUP BY 1, 2, 3, 4
+WITH seen AS (
+    SELECT p.reader, p.role, p.organisation, p.subject, c.*, c.last < %(settled)s AS settled
+    FROM surveillance_v1.pair AS p CROSS JOIN LATERAL (
+        SELECT count(*) AS reads, min(t.at) AS first, max(t.at) AS last,
+            count(DISTINCT (t.at AT TIME ZONE 'Europe/Brussels')::date) AS days
+        FROM {_READS}
+        WHERE k.kind & 1 = 0 AND k.moment >= %(first_moment)s AND k.moment < %(end_moment)s
+    ) AS c
+    WHERE p.last_permitted >= %(start)s
+        AND (p.days >= %(repeated)s OR p.last_permitted < %(settled)s OR %(end)s < %(now)s)
+        AND c.reads > 0
 ), met AS (
-    SELECT pair.*, settled AND EXISTS (
+    SELECT seen.*, settled AND (EXISTS (
         SELECT FROM access_state_v1.link AS l
-        WHERE l.subject = pair.subject AND l.party IN (pair.reader, pair.organisation)
-            AND l.recorded_at >= pair.first - make_interval(days => 1)
-            AND l.recorded_at < pair.last + make_interval(days => %(contact)s)
-    ) AS linked
-    FROM pair
+        WHERE l.subject = seen.subject AND l.party IN (seen.reader, seen.organisation)
+            AND l.recorded_at >= seen.first - make_interval(days => 1)
+            AND l.recorded_at < seen.last + make_interval(days => %(contact)s)
+    ) OR EXISTS (
+        SELECT FROM projection_erased AS e
+        WHERE e.subject = seen.subject AND e.erased_at > seen.last
+    )) AS linked
+    FROM seen
 )
-SELECT reader, role, organisation, reads, days, first, last, linked,
+SELECT reader, role, nullif(organisation, ''), reads, days, first, last, linked,
     CASE WHEN settled AND NOT linked AND role = 'pharmacist' THEN ARRAY(
         SELECT DISTINCT h.pharmacy FROM history_v1.dispensation AS h
         WHERE h.subject = met.subject
@@ -69,33 +85,62 @@ SELECT reader, role, organisation, reads, days, first, last, linked,
     settled
 FROM met WHERE days >= %(repeated)s OR (settled AND NOT linked)
 """  # noqa: S608 - nothing in it comes from outside
-"""Pairs that may be a finding; a delivery is a contact of nobody but a pharmacist's pharmacy."""
+"""Pairs that may be a finding; a delivery is a contact of nobody but a pharmacist's pharmacy.
+
+Whether somebody was met who was erased since cannot be told any more, and counts as yes.
+"""
 _EMERGENCIES: Final = f"""
-SELECT reader, role, organisation, count(*), count(*) FILTER (WHERE decision = 'deny'),
-    count(DISTINCT subject), min(decided_at), max(decided_at)
-FROM ({_READS}) AS reads
-WHERE purpose = 'emergency' OR detail = 'emergency'
-GROUP BY reader, role, organisation
+SELECT p.reader, p.role, nullif(p.organisation, ''), count(*),
+    count(*) FILTER (WHERE k.kind & 1 = 1), count(DISTINCT p.subject), min(t.at), max(t.at)
+FROM surveillance_v1.pair AS p CROSS JOIN LATERAL {_READS}
+WHERE p.emergencies > 0 AND k.kind & 2 = 2
+    AND k.moment >= %(first_moment)s AND k.moment < %(end_moment)s
+GROUP BY p.reader, p.role, p.organisation
 """  # noqa: S608 - nothing in it comes from outside
 
 
 async def uses(connection: Connection, *, start: datetime, end: datetime, now: datetime) -> Uses:
-    """Everything that is counted of [start, end), as of now."""
-    period: dict[str, Any] = {"start": start, "end": end}
-    before = {"start": start - timedelta(days=USUAL_DAYS), "end": start}
-    contact = {"contact": CONTACT_DAYS, "repeated": REPEATED_DAYS, "now": now}
-    usual = await _rows(connection, _USUAL, before)
+    """What may be a finding of the Belgian days that [start, end) touches, as of now."""
+    asked = _asked(*whole_days(start, end), now)
+    days = [Day(Party(*one[:3]), *one[3:]) for one in await _rows(connection, _DAYS, asked)]
     return Uses(
-        days=[Day(Party(*one[:3]), *one[3:]) for one in await _rows(connection, _DAYS, period)],
-        pairs=[_pair(*one) for one in await _rows(connection, _PAIRS, {**period, **contact})],
+        days=days,
+        pairs=[_pair(*one) for one in await _rows(connection, _PAIRS, asked)],
         emergencies=[
             Emergency(Party(*one[:3]), *one[3:])
-            for one in await _rows(connection, _EMERGENCIES, period)
+            for one in await _rows(connection, _EMERGENCIES, asked)
         ],
-        usual=Usual(
-            by_reader={reader: float(count) for reader, _, count in usual if reader is not None},
-            by_role={role: float(count) for _, role, count in usual if role is not None},
-        ),
+        usual=await _usual(connection, days, asked),
+    )
+
+
+def _asked(start: datetime, end: datetime, now: datetime) -> dict[str, Any]:
+    first_day = day_of(start)
+    return {
+        "start": start,
+        "end": end,
+        "now": now,
+        "settled": now - timedelta(days=CONTACT_DAYS),
+        "first_moment": moment_of(start),
+        "end_moment": moment_of(end),
+        "before": first_day - timedelta(days=USUAL_DAYS),
+        "first_day": first_day,
+        "end_day": day_of(end),
+        "floor": VOLUME_FLOOR,
+        "repeated": REPEATED_DAYS,
+        "contact": CONTACT_DAYS,
+    }
+
+
+async def _usual(connection: Connection, days: Sequence[Day], asked: dict[str, Any]) -> Usual:
+    """Of the readers and roles alone that have a day which may be unusual."""
+    if not days:
+        return Usual({}, {})
+    readers, roles = {one.party.reader for one in days}, {one.party.role for one in days}
+    found = await _rows(connection, _USUAL, {**asked, "readers": [*readers], "roles": [*roles]})
+    return Usual(
+        by_reader={reader: float(count) for reader, _, count in found if reader is not None},
+        by_role={role: float(count) for _, role, count in found if role is not None},
     )
 
 

@@ -124,7 +124,11 @@ async def _folded(
     if projection.forgets:
         cursor = await snapshot.execute("SELECT subject, generation FROM projection_erased")
         erased = dict(await cursor.fetchall())
-    tables = Tables(projection.primary_keys, erased)
+    cursor = await snapshot.execute(
+        "SELECT first_day FROM projection_kept_from WHERE projection = %s", (projection.name,)
+    )
+    row = await cursor.fetchone()
+    tables = Tables(projection.primary_keys, erased, None if row is None else row[0])
     copies = {number: Copies() for number in positions}
     async with reader(settings) as source:
         wanted = [Partition(projection.topic, number) for number in positions]

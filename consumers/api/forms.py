@@ -177,7 +177,10 @@ class RefusalsForm(OwnRefusalsForm):
 
 
 class SurveillanceForm(Form):
-    """Use of the record in a period of at most 31 days; the last 28 if none is given."""
+    """Use of the record in a period of at most 31 days; the last 28 if none is given.
+
+    It counts by whole Belgian days, and may begin 62 days back.
+    """
 
     since: Moment | None = None
     until: Moment | None = None

@@ -15,8 +15,9 @@ from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
 from consumers.api.reads import step
-from projections.surveillance import Finding, Kind, judged
+from projections.surveillance import EARLIEST_DAYS, Finding, Kind, judged, whole_days
 from schemas.audit import OperationsParameters, PositionUsed, Window
+from schemas.brussels import day_of
 from schemas.topics import ACCESS_AUDITED, DISPENSATION_RECORDED, SUBJECT_REGISTERED
 
 PURPOSE: Final = "surveillance"
@@ -25,7 +26,7 @@ PERIOD: Final = timedelta(days=28)
 LONGEST: Final = timedelta(days=31)
 ENDPOINT: Final = "/v1/surveillance"
 READ: Final = (
-    ("access_log", ACCESS_AUDITED.name),
+    ("surveillance", ACCESS_AUDITED.name),
     ("access_state", SUBJECT_REGISTERED.name),
     ("history", DISPENSATION_RECORDED.name),
 )
@@ -53,7 +54,7 @@ class FindingView(BaseModel):
 
 
 class SurveillanceAnswer(BaseModel):
-    """What should be looked at in a period, the most reads first."""
+    """What should be looked at on the whole Belgian days of a period, the most reads first."""
 
     findings: tuple[FindingView, ...]
     start: datetime
@@ -70,13 +71,16 @@ async def answer(
     """Counts, decides what to show, records that it was asked for, answers.
 
     Raises:
-        Problem: 400 the period is empty or too long; 503 it could not be recorded.
+        Problem: 400 the period is empty, too long, or too long ago; 503 it could not be recorded.
     """
     now = deps.clock()
     end = form.until or now
     start = form.since or end - PERIOD
     if not start < end <= start + LONGEST:
         raise Problem(400, "malformed-request", [FieldIssue(path="/since", code="period")])
+    if day_of(now) - day_of(start) > timedelta(days=EARLIEST_DAYS):
+        raise Problem(400, "malformed-request", [FieldIssue(path="/since", code="too_early")])
+    start, end = whole_days(start, end)
     positions = tuple(one for name, topic in READ for one in positions_used(deps, name, topic))
     with step("fetch"):
         uses = await deps.store.uses(start=start, end=end, now=now)

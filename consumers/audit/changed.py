@@ -7,6 +7,7 @@ from typing import Final, assert_never
 
 from projections.folds.changes import Close, Fill, Upsert
 from projections.folds.history import PutVersion, Supersede
+from projections.folds.surveillance import Read
 from projections.memory import Change, Row, Touched
 
 _SEALED: Final = "sealed"
@@ -56,7 +57,7 @@ def position_of(change: Change) -> int:
             if not isinstance(position, int):
                 raise TypeError("a row's recorded_position is a number")
             return position
-        case Fill() | Close() | Supersede():
+        case Fill() | Close() | Supersede() | Read():
             return change.position
         case PutVersion():
             return change.recorded_position
@@ -71,7 +72,7 @@ def concerns(change: Change, subject: str) -> bool:
             return row.get("subject") == subject
         case Fill(key=key) | Close(key=key):
             return key.get("subject", subject) == subject
-        case PutVersion():
+        case PutVersion() | Read():
             return change.subject == subject
         case Supersede():
             return True

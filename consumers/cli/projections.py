@@ -45,6 +45,7 @@ class Name(StrEnum):
     ERASURES = "erasures"
     CONSUMPTION = "consumption"
     RECALL = "recall"
+    SURVEILLANCE = "surveillance"
 
 
 Named = Annotated[Name, typer.Argument(help="Which projection.")]

@@ -18,7 +18,7 @@ from infra.keys.opening import opened_vault
 from infra.postgres import Connection
 from infra.settings import Settings, load_settings
 from projections import queries
-from projections.surveillance import Finding, judged
+from projections.surveillance import Finding, judged, whole_days
 from projections.surveillance_queries import uses
 from schemas.audit import OPERATIONS_READ, OperationsParameters, PositionUsed, Window
 from schemas.envelope import Envelope
@@ -31,7 +31,8 @@ _COLUMNS: Final = ("kind", "reader", "role", "reads", "patients", "why", "last")
 
 def surveillance_command(
     days: Annotated[
-        int, typer.Option(min=1, max=surveillance.LONGEST.days, help="How many days back from now.")
+        int,
+        typer.Option(min=1, max=surveillance.LONGEST.days, help="How many days back from today."),
     ] = surveillance.PERIOD.days,
     operator: Annotated[
         str | None, typer.Option(help="Who looks; the login name if not given.")
@@ -57,13 +58,14 @@ def surveillance_command(
 
 async def _look(settings: Settings, days: int, operator: str) -> list[Finding]:
     now = datetime.now(UTC)
-    window = Window(start=now - timedelta(days=days), end=now)
+    start, end = whole_days(now - timedelta(days=days), now)
+    window = Window(start=start, end=end)
     async with (
         projected() as connection,
         opened_vault(settings, maximum=1, listening=False) as vault,
     ):
         positions = await _positions(connection)
-        counted = await uses(connection, start=window.start, end=now, now=now)
+        counted = await uses(connection, start=start, end=end, now=now)
         found = judged(counted, await vault.root_key("pseudonym"))
         token_id = str(uuid.uuid4())
         principal = Principal("operator", ISSUER, token_id, name=operator, subject=operator)

@@ -21,6 +21,7 @@ from consumers.stack.office import office_signing_key
 from consumers.stack.stack import Stack
 from infra.kafka import Partition, producer, reader
 from infra.keys.opening import opened_vault
+from infra.postgres import connect
 from infra.settings import Settings, load_settings
 from schemas import topics
 from schemas.audit import (
@@ -328,6 +329,13 @@ async def _told_and_derived_again(backbone: Backbone, patient: str) -> None:
 
 async def _use_is_looked_at(backbone: Backbone) -> None:
     """On the command line, by an operator: the emergencies, and a record of the look."""
+
+    async def counted() -> bool:
+        async with connect(backbone.stack.settings.dsn) as connection:
+            rows = await connection.execute("SELECT sum(emergencies) FROM surveillance_v1.pair")
+            return await rows.fetchone() == (3,)
+
+    await until(counted, 120)
     done = await asyncio.to_thread(
         CliRunner().invoke,
         app,

@@ -336,6 +336,7 @@ async def test_the_command_says_what_it_compared_and_what_not_and_answers_by_its
         "access_log": "same",
         "erasures": "same",
         "quality": "same",
+        "surveillance": "same",
     }
     assert {*told["left_out"]} == {"history", "product_recall", "consumption", "recall"}
     assert (keep / "memory.json").exists()
@@ -383,6 +384,7 @@ async def test_a_report_is_signed_names_what_differs_and_what_was_not_done(
     assert outcomes == {
         **dict.fromkeys(("log", "counts", "gaps", "erasures"), "holds"),
         **dict.fromkeys(("replay quality", "replay access_log", "replay erasures"), "holds"),
+        "replay surveillance": "holds",
         # The person's registrations are still there, since nobody has carried the erasure out.
         **dict.fromkeys(("rows of the erased", "replay access_state"), "differs"),
         **dict.fromkeys(

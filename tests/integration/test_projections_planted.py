@@ -8,6 +8,7 @@ from psycopg import sql
 
 from infra.settings import Settings
 from projections.clones import primary_keys
+from projections.folds import surveillance
 from projections.hashing import columns_of
 from projections.rebuild import rebuild
 from projections.shells import (
@@ -16,6 +17,7 @@ from projections.shells import (
     access_log_projection,
     access_state_projection,
     quality_projection,
+    surveillance_projection,
 )
 from projections.verify import MEMORY, REBUILT, Verification, verify
 from schemas import subject
@@ -31,6 +33,7 @@ from tests.integration.test_projections_others import (
     ANN,
     DOCTOR,
     HOLDER,
+    LATER,
     decision,
     exclusion,
     grant,
@@ -67,6 +70,10 @@ async def _access_log(world: World) -> Made:
     return access_log_projection(world.topic), [decision(1), decision(2)]
 
 
+async def _surveillance(world: World) -> Made:
+    return surveillance_projection(world.topic), [decision(1), decision(2, LATER)]
+
+
 async def _quality(world: World) -> Made:
     gap = GapNoticed(publisher=PHARMACY, epoch="e", first=2, last=3)
     closed = GapClosed(publisher=PHARMACY, epoch="e", number=3)
@@ -86,11 +93,17 @@ async def _product_recall(world: World) -> Made:
 FILLED: dict[str, Callable[[World], Awaitable[Made]]] = {
     "access_state": _access_state,
     "access_log": _access_log,
+    "surveillance": _surveillance,
     "quality": _quality,
     "product_recall": _product_recall,
 }
-_OTHER = {"text": "'z' || {0}", "int4": "{0} + 1000", "int8": "{0} + 1000"}
+_OTHER = {"text": "'z' || {0}", "int4": "{0} + 1000", "int8": "{0} + 1000", "date": "{0} + 1000"}
 _ONE = "ctid = (SELECT min(ctid) FROM {0})"
+
+
+def _changed(table: str) -> str:
+    """A number of every row, which a wrong one has otherwise."""
+    return "reads" if table == surveillance.DAY else "recorded_partition"
 
 
 async def _planted(world: World, schema: str, table: str, key: Sequence[str]) -> dict[str, str]:
@@ -102,7 +115,7 @@ async def _planted(world: World, schema: str, table: str, key: Sequence[str]) ->
     names = ", ".join(types)
     doubled = ", ".join(another if column == last else column for column in types)
     return {
-        "changed": f"UPDATE {name} SET recorded_partition = recorded_partition + 1 WHERE {one}",
+        "changed": f"UPDATE {name} SET {_changed(table)} = {_changed(table)} + 1 WHERE {one}",
         "missing": f"DELETE FROM {name} WHERE {one}",
         "doubled": f"INSERT INTO {name} ({names}) SELECT {doubled} FROM {name} WHERE {one}",
     }
@@ -113,7 +126,7 @@ def _require_found(found: Verification, other: str, planted: str, table: str) ->
     difference = found.differences[other]
     assert difference.table == table
     expected: dict[str, Any] = {
-        "changed": (("recorded_partition",), None),
+        "changed": ((_changed(table),), None),
         "missing": ((), "live"),
         "doubled": ((), other),
     }

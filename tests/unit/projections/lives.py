@@ -1,6 +1,7 @@
-"""Logs of all five projections as records: for each partition a life that touches every table."""
+"""Logs of projections as records: for each partition a life that touches every table."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from itertools import pairwise
 
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from projections.shells import (
     access_log_projection,
     access_state_projection,
     quality_projection,
+    surveillance_projection,
 )
 from schemas import subject
 from schemas.audit import ACCESS_DECIDED, AccessDecided
@@ -155,12 +157,41 @@ async def _read(_facts: Facts, person: str, partition: int) -> list[Output]:
     ]
 
 
+async def _watched(_facts: Facts, person: str, partition: int) -> list[Output]:
+    """Reads on several days by one doctor, of all kinds; one is written twice."""
+    numbers = [0, 1, 2, 3, 1, 4, 5]
+    return [
+        Output(
+            partition,
+            ACCESS_DECIDED,
+            AccessDecided(
+                decision="deny" if number == 3 else "permit",
+                subject=subject_of(person),
+                generation=1,
+                reader=subject_of("doctor"),
+                role="caregiver",
+                organisation=subject_of("place") if number == 5 else None,
+                purpose="history",
+                detail="emergency" if number == 2 else None,
+                # The last come in before the first, as if from another process.
+                decided_at=NOON - timedelta(hours=9 * number),
+                policy_version="access/1",
+                sealed_reader="AAAA",
+            ).write(),
+            None,
+            ce_id=f"{guid_of(person)}/{number}",
+        )
+        for number in numbers
+    ]
+
+
 Made = Callable[[Facts, str, int], Awaitable[list[Output]]]
 LIVES: dict[str, tuple[Callable[[MemoryVault], Projection], Made]] = {
     "history": (lambda vault: History(vault, TOPIC), _dispensed),
     "product_recall": (lambda vault: ProductRecall(vault, TOPIC), _dispensed),
     "access_state": (lambda _: access_state_projection(TOPIC), _rights),
     "access_log": (lambda _: access_log_projection(TOPIC), _read),
+    "surveillance": (lambda _: surveillance_projection(TOPIC), _watched),
     "quality": (lambda _: quality_projection(TOPIC), _answered),
 }
 

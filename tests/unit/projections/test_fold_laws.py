@@ -1,4 +1,4 @@
-"""All five folds: rebuilt, one event at a time, or in any portions, the rows are the same."""
+"""Folds: rebuilt, one event at a time, or in any portions, the rows are the same."""
 
 import asyncio
 from collections.abc import Iterable, Sequence

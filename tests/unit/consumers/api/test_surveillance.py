@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from consumers.api.surveillance import PERIOD
-from projections.surveillance import CONTACT_DAYS, Emergency, Party, Uses, Usual
+from projections.surveillance import CONTACT_DAYS, EARLIEST_DAYS, Emergency, Party, Uses, Usual
+from schemas.brussels import day_of, start_of_day
 from tests.unit.consumers.api.cast import ANN, NOW
 from tests.unit.consumers.api.world import World
 
@@ -41,7 +42,8 @@ async def test_an_operator_sees_what_to_look_at_and_that_is_recorded_first(world
 async def test_the_period_is_long_enough_to_show_what_never_became_a_contact(world: World) -> None:
     told = (await world.ask(PATH, world.token("operator"))).json()
     start = datetime.fromisoformat(told["start"])
-    assert NOW - start == PERIOD > timedelta(days=CONTACT_DAYS)
+    assert start == start_of_day(day_of(NOW - PERIOD))
+    assert timedelta(days=CONTACT_DAYS) < PERIOD
 
 
 async def test_without_the_record_of_it_nothing_is_shown(world: World) -> None:
@@ -65,10 +67,14 @@ async def test_nobody_else_may_ask_bad(world: World, role: str) -> None:
         {"since": NOW.isoformat(), "until": NOW.isoformat()},
         {"since": (NOW - timedelta(days=32)).isoformat()},
         {"since": (NOW + timedelta(days=1)).isoformat()},
+        {
+            "since": (NOW - timedelta(days=EARLIEST_DAYS + 1)).isoformat(),
+            "until": (NOW - timedelta(days=EARLIEST_DAYS)).isoformat(),
+        },
         {"patient": ANN},
     ],
 )
-async def test_a_period_is_at_most_31_days_and_not_empty_bad(
+async def test_a_period_is_at_most_31_days_not_empty_and_not_long_ago_bad(
     world: World, form: dict[str, str]
 ) -> None:
     answer = await world.ask(PATH, world.token("operator"), form)

@@ -149,7 +149,7 @@ async def test_what_an_erased_person_had_is_counted_and_not_told(story: Story) -
     await story.vault.destroy_subject(ANN, 1, NOON)
     found = await story.diff(start=Cut(size=0))
     told = {one.projection for one in found.changes if one.subject == ANN}
-    assert told == {"access_log"}, "which outlives an erasure"
+    assert told == {"access_log", "surveillance"}, "which outlive an erasure"
     assert found.erased == 2, "the consent is given and withdrawn"
 
 
