@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from infra.postgres import Connection
-from projections.content import TableContent, row_digest, table_content
+from projections.content import RowDigests, TableContent, table_content
 from projections.cutting import as_of
 from projections.hashing import Difference, TableColumns, columns_of
 from projections.memory import Row
@@ -86,6 +86,7 @@ async def _compare_table(
 ) -> None:
     live, other = sides
     digests: tuple[list[bytes], list[bytes]] = ([], [])
+    rows = RowDigests(table.types)
     left, right = ordered(*live[:2], table, key), ordered(*other[:2], table, key)
     async for stored, wanted in _pairs(left, right, table, key):
         stood = None if stored is None else as_of(stored, *cut)
@@ -95,12 +96,12 @@ async def _compare_table(
             continue
         for side, row in zip(digests, (stood, wanted), strict=True):
             if row is not None:
-                side.append(row_digest(row, table.types))
+                side.append(rows.of_row(row))
         if stood is None or wanted is None:
             missing = live.name if stood is None else other.name
             row = stood or wanted or {}
             found.add(difference(table.table, key, row, (), missing))
-        elif columns := unlike_columns(stood, wanted, table.types):
+        elif columns := unlike_columns(stood, wanted, table.types, rows):
             found.add(difference(table.table, key, stood, columns, None))
     for content, side in zip(found.contents, digests, strict=True):
         content[table.table] = table_content(side)
@@ -155,9 +156,13 @@ async def _pairs(
             one, other = await anext(left, None), await anext(right, None)
 
 
-def unlike_columns(row: Row, wanted: Row, columns: Iterable[str]) -> tuple[str, ...]:
+def unlike_columns(
+    row: Row, wanted: Row, columns: Iterable[str], digests: RowDigests
+) -> tuple[str, ...]:
     """The columns in which two rows differ."""
-    return tuple(name for name in columns if row_digest(row, [name]) != row_digest(wanted, [name]))
+    return tuple(
+        name for name in columns if digests.of_column(row, name) != digests.of_column(wanted, name)
+    )
 
 
 def difference(
@@ -188,13 +193,14 @@ async def by_subject(
         subject: str | None = None
         rows = 0
         hashes: dict[str, Any] = {}
+        digests = RowDigests(table.types)
         async for row in ordered(connection, schema, table, keys[table.table]):
             if rows and row.get("subject") != subject:
                 yield _content_of(table, subject, rows, hashes)
                 rows, hashes = 0, {}
             subject, rows = row.get("subject"), rows + 1
             for name in table.types:
-                hashes.setdefault(name, hashlib.sha256()).update(row_digest(row, [name]))
+                hashes.setdefault(name, hashlib.sha256()).update(digests.of_column(row, name))
         if rows:
             yield _content_of(table, subject, rows, hashes)
 

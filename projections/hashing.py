@@ -6,8 +6,9 @@ from typing import Final
 
 from psycopg import sql
 
+from infra.errors import InfrastructureError
 from infra.postgres import Connection
-from projections.content import TableContent
+from projections.content import TableContent, require_encodable
 
 _TABLES: Final = """
 SELECT c.relname, a.attname, t.typname FROM pg_class AS c
@@ -16,28 +17,33 @@ JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 ORDER BY 1, a.attname COLLATE "C"
 """
-_PLAIN: Final = frozenset({"int2", "int4", "int8", "bool", "date", "timestamptz"})
-_DIGEST: Final = "sha256(convert_to(concat({texts}), 'UTF8'){blobs})"
+_DIGEST: Final = "substring(sha512(record_send(ROW({columns}))), 1, 32)"
+_ENCODING: Final = "UTF8"
 _SETTINGS: Final = (
-    # The text of a moment follows the session's time zone.
-    "SET TIME ZONE 'UTC'",
+    # Texts are sent in the encoding of the client.
+    f"SET client_encoding = '{_ENCODING}'",
     # Digests are computed by all cores, whatever the planner thinks of passing on 32 bytes a row.
     "SET parallel_setup_cost = 0",
     "SET parallel_tuple_cost = 0",
     "SET min_parallel_table_scan_size = 0",
     "SET work_mem = '64MB'",
 )
-# OFFSET 0 keeps the digest from being computed anew wherever it is named.
+# The inner order lets workers sort what they have digested, so that the sort by groups finds all in
+# place; it also keeps a digest from being computed anew wherever it is named.
 _HASH: Final = """
-SELECT coalesce(sum(number), 0)::bigint,
-    sha256(coalesce(string_agg(digest, ''::bytea ORDER BY first), ''::bytea))
+SELECT coalesce(sum(number), 0)::bigint, substring(
+    sha512(coalesce(string_agg(digest, ''::bytea ORDER BY first), ''::bytea)), 1, 32)
 FROM (
     SELECT get_byte(digest, 0) AS first, count(*) AS number,
-        sha256(string_agg(digest, ''::bytea ORDER BY digest)) AS digest
-    FROM (SELECT {digest} AS digest FROM {table} AS r OFFSET 0) AS digests
+        substring(sha512(string_agg(digest, ''::bytea ORDER BY digest)), 1, 32) AS digest
+    FROM (SELECT {digest} AS digest FROM {table} AS r ORDER BY 1) AS digests
     GROUP BY 1
 ) AS groups
 """
+
+
+class EncodingUnfit(InfrastructureError):
+    """The database keeps texts in an encoding that contents cannot be hashed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +54,15 @@ class TableColumns:
     types: Mapping[str, str]
 
     def digest(self, leaving_out: Collection[str] = ()) -> sql.Composed:
-        """The SQL expression of a row's digest, for a row named `r`."""
-        texts, blobs = [], []
-        for name, kind in self.types.items():
-            if name not in leaving_out:
-                column = sql.Identifier("r", name)
-                texts.append(_text(column, kind))
-                if kind == "bytea":
-                    blobs.append(sql.SQL(" || coalesce({}, ''::bytea)").format(column))
-        return sql.SQL(_DIGEST).format(texts=sql.SQL(", ").join(texts), blobs=sql.Composed(blobs))
+        """The SQL expression of a row's digest, for a row named `r`.
+
+        Raises:
+            TypeError: a column has a type that no encoding is defined for.
+        """
+        wanted = {name: kind for name, kind in self.types.items() if name not in leaving_out}
+        require_encodable(wanted.values())
+        columns = sql.SQL(", ").join(sql.Identifier("r", name) for name in sorted(wanted))
+        return sql.SQL(_DIGEST).format(columns=columns)
 
 
 async def columns_of(connection: Connection, schema: str) -> list[TableColumns]:
@@ -69,16 +75,31 @@ async def columns_of(connection: Connection, schema: str) -> list[TableColumns]:
 
 
 async def unshared_columns(connection: Connection, left: str, right: str) -> frozenset[str]:
-    """Names of columns that only one of two versions has, in the tables that both have."""
-    lefts = {one.table: one.types.keys() for one in await columns_of(connection, left)}
-    rights = {one.table: one.types.keys() for one in await columns_of(connection, right)}
-    return frozenset().union(*(lefts[one] ^ rights[one] for one in lefts.keys() & rights.keys()))
+    """Names of columns that two versions do not share, in the tables that both have.
+
+    Only one of them has such a column, or they have it in different types.
+    """
+    lefts = {one.table: one.types.items() for one in await columns_of(connection, left)}
+    rights = {one.table: one.types.items() for one in await columns_of(connection, right)}
+    shared = lefts.keys() & rights.keys()
+    return frozenset(name for one in shared for name, _ in lefts[one] ^ rights[one])
 
 
 async def stored_content(
     connection: Connection, schema: str, leaving_out: Collection[str] = ()
 ) -> dict[str, TableContent]:
-    """The content of each table of a version, as the connection's transaction sees it."""
+    """The content of each table of a version, as the connection's transaction sees it.
+
+    Raises:
+        EncodingUnfit: the database's encoding is not UTF8.
+        TypeError: a column has a type that no encoding is defined for.
+    """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != _ENCODING:
+        raise EncodingUnfit(
+            f"The database keeps texts as {encoding}: move it to one made with ENCODING "
+            f"'{_ENCODING}', else contents cannot be compared."
+        )
     for setting in _SETTINGS:
         await connection.execute(setting)
     content = {}
@@ -180,17 +201,3 @@ async def _first_in(
         () if missing else differing,
         missing,
     )
-
-
-def _text(column: sql.Identifier, kind: str) -> sql.Composed:
-    if kind in _PLAIN:
-        return sql.SQL("{}, ','").format(column)
-    if kind == "bytea":
-        return sql.SQL("octet_length({}), ','").format(column)
-    if kind == "text":
-        return sql.SQL("octet_length({0}) || ':', {0}, ','").format(column)
-    if kind.startswith("_"):
-        return sql.SQL(
-            "octet_length(array_to_json({0})::text) || ':', array_to_json({0}), ','"
-        ).format(column)
-    raise TypeError(f"no canonical form is defined for columns of type {kind}")

@@ -19,7 +19,7 @@ from infra.settings import Settings
 from projections.batch import MaySetAside, fold_batch
 from projections.building import Pace, before, fill
 from projections.comparing import Cut, Version, compare, difference, unlike_columns
-from projections.content import TableContent, content_hash, row_digest, table_content
+from projections.content import RowDigests, TableContent, content_hash, table_content
 from projections.copies import Copies
 from projections.erasure import forget_erased
 from projections.hashing import Difference, columns_of, stored_content
@@ -161,7 +161,7 @@ async def _compare_memory(
     content = {}
     for one in await columns_of(snapshot, live.schema):
         rows = tables.rows.get(one.table, {}).values()
-        content[one.table] = table_content(row_digest(row, one.types) for row in rows)
+        content[one.table] = table_content(map(RowDigests(one.types).of_row, rows))
     found.memory = Side(content)
     if content != found.live.content:
         first = await _first_unlike(snapshot, live, projection, tables)
@@ -177,6 +177,7 @@ async def _first_unlike(
     for one in await columns_of(snapshot, live.schema):
         key = projection.primary_keys[one.table]
         expected = dict(tables.rows.get(one.table, {}))
+        digests = RowDigests(one.types)
         async with snapshot.cursor(name="verify", row_factory=dict_row) as cursor:
             cursor.itersize = CURSOR_ROWS
             await cursor.execute(
@@ -186,7 +187,7 @@ async def _first_unlike(
                 wanted = expected.pop(tuple(row[name] for name in key), None)
                 if wanted is None:
                     unlike.append(difference(one.table, key, row, (), MEMORY))
-                elif columns := unlike_columns(row, wanted, one.types):
+                elif columns := unlike_columns(row, wanted, one.types, digests):
                     unlike.append(difference(one.table, key, row, columns, None))
         unlike += [difference(one.table, key, row, (), LIVE) for row in expected.values()]
     return min(unlike, key=lambda one: (one.subject or "", one.table, str(one.key)), default=None)

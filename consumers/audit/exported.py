@@ -16,7 +16,7 @@ from projections.shells import Projection
 from schemas.sealing.facts import blind_index
 from streams.notary.notes import Checkpoint
 
-FORM: Final = "dpp-replay-v1"
+FORM: Final = "dpp-replay-v2"
 _KIND: Final = "replay"
 Place = tuple[str, str, str]
 """Projection, table, subject (empty: the rows of nobody)."""
