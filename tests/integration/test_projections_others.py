@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from infra.postgres import connect
 from infra.settings import Settings
@@ -15,7 +16,6 @@ from projections import (
     notice_queries,
     quality_queries,
     queries,
-    recall_queries,
 )
 from projections.access import AccessFacts, Exclusion, Link, Mandate
 from projections.consumption_queries import Consumed
@@ -372,20 +372,23 @@ async def test_a_recall_finds_the_lines_that_stand_by_product_and_by_batch(world
     async with running(world, ProductRecall(world.vault, world.topic)):
         await world.caught_up("product_recall")
     key = await world.vault.root_key("index")
-    product = product_index(key, "0000000")
-    first, second = await recall_queries.by_product(
-        world.connection, product_index=product, limit=9
-    )
-    assert {first.dguid, second.dguid} == {guid_of("a"), guid_of("b")}
-    assert await recall_queries.by_product(
-        world.connection, product_index=product, limit=9, after=first
-    ) == [second]
-    (carrier,) = await recall_queries.by_batch(
-        world.connection, batch_index=batch_index(key, "0000000", "LOTB"), limit=9
-    )
-    assert (carrier.dguid, carrier.subject) == (guid_of("b"), ANN)
+    product, lot = product_index(key, "0000000"), batch_index(key, "0000000", "LOTB")
+    found = await _carriers(world, "product_index", product)
+    assert found == [(guid_of("a"), ANN), (guid_of("b"), ANN)]
+    assert await _carriers(world, "batch_index", lot) == [(guid_of("b"), ANN)]
     await erase(world.connection, ANN, 1)
-    assert await recall_queries.by_product(world.connection, product_index=product, limit=9) == []
+    assert await _carriers(world, "product_index", product) == []
+
+
+async def _carriers(world: World, index: str, wanted: str) -> list[tuple[str, str]]:
+    cursor = await world.connection.execute(
+        sql.SQL(
+            "SELECT dguid, subject FROM product_recall_v1.line"
+            " WHERE {} = %s AND superseded_position IS NULL ORDER BY dguid"
+        ).format(sql.Identifier(index)),
+        (wanted,),
+    )
+    return await cursor.fetchall()
 
 
 async def test_consumption_counts_what_stands_and_forgets_whoever_is_erased(world: World) -> None:
