@@ -125,6 +125,9 @@ def _extensions(line: LineView) -> Iterator[Extension]:
     if line.returns is not None:
         returned = Identifier(system=systems.DGUID, value=line.returns)
         yield Extension(url=_own("returns"), value_identifier=returned)
+    if line.returned:
+        yield Extension(url=_own("units-returned"), value_integer=line.returned)
+        yield Extension(url=_own("units-left"), value_integer=line.left)
     if line.score is not None:
         yield Extension(url=_own("quality-score"), value_integer=line.score)
     for code in line.warnings:

@@ -33,6 +33,8 @@ from schemas.registrations import (
     WITHDRAW_CONSENT,
     AuthorRole,
     ErasureRole,
+    LinkType,
+    Party,
 )
 from schemas.subject import ExclusionPut, LinkDeclared, MandateGranted
 from tests.unit.streams.subject import world
@@ -309,6 +311,39 @@ def test_a_pharmacys_link_lasts_fifteen_calendar_months() -> None:
     assert isinstance(fact, LinkDeclared)
     assert fact.party == world.pseudonym(organisation(PHARMACY))
     assert (fact.valid_from, fact.valid_until.isoformat()) == (START, "2028-02-24T08:00:00+00:00")
+
+
+LASTS: dict[str, tuple[Party, str]] = {
+    "pharmacy": (organisation(PHARMACY), "2028-02-24"),
+    "consultation": (professional(DOCTOR), "2028-02-24"),
+    "gmd": (professional(DOCTOR), "2027-11-24"),
+    "referral": (professional(DOCTOR), "2027-02-24"),
+    "hospital": (organisation(PHARMACY), "2027-02-24"),
+    "emergency": (professional(DOCTOR), "2026-12-24"),
+    "no_card": (professional(DOCTOR), "2026-12-24"),
+}
+"""With whom, and until which day from 24 November 2026."""
+
+
+def test_every_type_of_link_has_its_duration() -> None:
+    assert set(LASTS) == set(get_args(LinkType))
+
+
+@pytest.mark.parametrize(("link_type", "case"), LASTS.items())
+def test_a_link_lasts_as_long_as_its_situation_says(
+    link_type: str, case: tuple[Party, str]
+) -> None:
+    party, until = case
+    fact = world.fact_in(Desk().register(link_with(party, link_type)))
+    assert isinstance(fact, LinkDeclared)
+    assert (fact.link_type, fact.valid_from) == (link_type, START)
+    assert fact.valid_until.date().isoformat() == until
+
+
+@pytest.mark.parametrize("link_type", ["consultation", "gmd", "referral", "no_card"])
+def test_a_link_with_a_party_that_its_type_does_not_have_is_refused_bad(link_type: str) -> None:
+    (finding, *_) = Desk().codes(link_with(organisation(PHARMACY), link_type))
+    assert finding == ("LINK_TYPE_PARTY_MISMATCH", "/link_type")
 
 
 def test_a_link_never_starts_later_than_it_is_registered() -> None:

@@ -225,6 +225,25 @@ def test_a_return_is_a_dispense_of_fewer_than_no_packs_that_names_what_came_back
     assert read_back(found)["returns"] == OTHER
 
 
+@pytest.mark.parametrize(
+    ("returned", "left", "told"),
+    [
+        (1, 1, {"units-returned": 1, "units-left": 1}),
+        (2, 0, {"units-returned": 2, "units-left": 0}),
+        (0, 2, {}),
+        (None, None, {}),
+    ],
+)
+def test_what_came_back_of_a_line_and_what_is_left_is_told(
+    returned: int | None, left: int | None, told: dict[str, int]
+) -> None:
+    found = written(units=2, product=PACK, returned=returned, left=left)
+    assert faults(found, DISPENSE) == []
+    inner = {one["url"].removeprefix(f"{OWN}/"): one for one in found["extension"]}
+    units = {name: one["valueInteger"] for name, one in inner.items() if "units" in name}
+    assert units == told
+
+
 def test_a_prescription_that_is_not_known_by_number_is_told_by_display_alone() -> None:
     found = written(prescription=Prescription())
     assert found["authorizingPrescription"] == [

@@ -16,7 +16,7 @@ from consumers.api.fhir.resources import (
     Consent,
     OperationOutcome,
 )
-from projections.access import AccessFacts, Link, Mandate
+from projections.access import AccessFacts, Exclusion, Link, Mandate
 from projections.queries import AccessLogRow
 from projections.registered import RegistrationRow
 from schemas.audit import ACCESS_DECIDED, ReaderIdentity, RequestParameters
@@ -173,6 +173,20 @@ async def test_unknown_unlinked_and_unconsented_look_the_same(world: World) -> N
     outcome = OperationOutcome.model_validate_json(content)
     assert outcome.issue[0].code == "forbidden"
     assert [event.decision for event in world.log.audited()] == ["deny"] * 3
+
+
+async def test_an_exclusion_holds_under_every_number_that_a_professional_has_had_bad(
+    world: World,
+) -> None:
+    doctor = await world.professional()
+    await linked(world, doctor)
+    before = await world.professional(f"{DOCTOR[:8]}004")
+    ann = await world.subject(ANN)
+    excluded = replace(world.store.facts[ann], exclusions=(Exclusion("e", before),))
+    assert (await search(world, DISPENSES, world.caregiver(), ("patient", ANN))).status_code == 200
+    world.store.facts[ann] = excluded
+    answer = await search(world, DISPENSES, world.caregiver(), ("patient", ANN))
+    assert (answer.status_code, world.log.audited()[-1].reason) == (403, "excluded")
 
 
 async def _all_pages(
