@@ -172,6 +172,7 @@ _TYPES: Final[Mapping[str, tuple[int, _Encode]]] = {
     "timestamptz": (1184, _counted(1184, "q", _microseconds)),
     "_int2": (1005, _lengthy(1005, _array(21, Struct(">h").pack))),
     "_int4": (1007, _lengthy(1007, _array(23, Struct(">i").pack))),
+    "_int8": (1016, _lengthy(1016, _array(20, Struct(">q").pack))),
     "_text": (1009, _lengthy(1009, _array(25, str.encode))),
 }
 """By name: PostgreSQL's number of the type, and what writes a field of it."""

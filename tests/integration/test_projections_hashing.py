@@ -28,14 +28,15 @@ pytestmark = pytest.mark.integration
 # Neither in the order of names nor with names that sort alike everywhere.
 TABLE = """
 CREATE TABLE {}.t (z text, "É" text, "Upper" int2, i4 int4, i8 int8, yes bool, raw bytea, day date,
-    at timestamptz, texts text[], numbers int4[], scores int2[], lower_case text)
+    at timestamptz, texts text[], numbers int4[], scores int2[], great int8[],
+    lower_case text)
 """
 EXTREMES: tuple[Mapping[str, Value], ...] = (
     {},
     {"z": "", "raw": b"", "texts": [], "numbers": [], "i4": 0, "yes": False},
     {"z": "é€😀,:\n", "É": "a'b\"", "raw": bytes(range(256)), "texts": ["", "é,", "null", "{}"]},
     {"Upper": -(2**15), "i4": -(2**31), "numbers": [-(2**31), 2**31 - 1, 0]},
-    {"i8": -(2**63), "scores": [-(2**15), 2**15 - 1]},
+    {"i8": -(2**63), "scores": [-(2**15), 2**15 - 1], "great": [-(2**63), 2**63 - 1]},
     {"Upper": 2**15 - 1, "i4": 2**31 - 1, "i8": 2**63 - 1, "yes": True},
     {"day": date(1, 1, 1), "at": datetime(1, 1, 2, tzinfo=UTC)},
     {"day": date(9999, 12, 31), "at": datetime(9999, 12, 30, 23, 59, 59, 999_999, tzinfo=UTC)},
