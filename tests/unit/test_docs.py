@@ -8,6 +8,7 @@ from infra.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "docs" / "operating" / "settings.md"
+ROW = re.compile(r"^\| (`DPP_[^|]*) \| ([^|]*)\|", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)")
 PARTS = ROOT / "docs" / "benchmarks"
 """Texts and figures of which `docs/benchmarks.md` is made."""
