@@ -13,7 +13,7 @@ from consumers.audit.changed import Changed
 from consumers.audit.diff import Asked, Difference
 from consumers.audit.diff import diff as diff_log
 from consumers.audit.exported import ExportInvalid, Unlike
-from consumers.cli.audit_log import verifier_of
+from consumers.cli.audit_log import PlaceIfAny, VkeyIfAny, verifier_of
 from consumers.cli.audit_replay import NO_KEYS, Keep, Only, cut_of, needs_keys, vault_for, verified
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
@@ -32,12 +32,8 @@ _EXPORTS: Final = 2
 
 
 def diff(  # noqa: PLR0917 - typer passes options by name
-    place: Annotated[
-        str | None, typer.Argument(help="The log's folder or its URL.", metavar="LOG")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--vkey", help="The log's key: dpp log vkey prints it.")
-    ] = None,
+    place: PlaceIfAny = None,
+    key: VkeyIfAny = None,
     start: Annotated[
         str | None, typer.Option("--from", help="So many leaves, or a time with its offset.")
     ] = None,

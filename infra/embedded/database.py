@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from infra.embedded.processes import end_leftover, free_ports, spawn, stopping, tail
+from infra.embedded.processes import end_leftover, finishing, free_ports, spawn, stopping, tail
 from infra.errors import InfrastructureError
 
 DATABASES: Final = ("dpp", "vault")
@@ -120,15 +120,8 @@ class Database:
             *("-A", "scram-sha-256", "-E", "UTF8", "--no-instructions"),
             *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
         )
-        try:
-            while process.poll() is None:
-                if time.monotonic() > until:
-                    raise DatabaseFailed("Initialising the database's folder took too long.")
-                yield
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+        late = DatabaseFailed("Initialising the database's folder took too long.")
+        yield from finishing(process, until, late)
         if process.returncode != 0:
             raise DatabaseFailed(
                 f"The database's folder {self._folder} could not be initialised: {tail(self._log)}"

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Final
 
+from infra.errors import InfrastructureError
+
 LAUNCH: Final = Path(__file__).with_name("launch.py")
 POLL_SECONDS: Final = 0.02
 
@@ -125,6 +127,25 @@ def stopping(
         while process.poll() is None and time.monotonic() < until:
             yield
     process.wait()
+
+
+def finishing(
+    process: subprocess.Popen[bytes], until: float, late: InfrastructureError
+) -> Iterator[None]:
+    """Wait for a program that ends by itself; one that is not waited for is killed.
+
+    Raises:
+        InfrastructureError: it is `late`, past `until` (monotonic seconds).
+    """
+    try:
+        while process.poll() is None:
+            if time.monotonic() > until:
+                raise late
+            yield
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
 
 
 def tail(path: Path, lines: int = 3) -> str:

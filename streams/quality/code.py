@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from schemas.receipts import FaultClass, Scope, Severity
-from streams.quality.texts import TEXTS, Texts
+from streams.quality.texts import TEXTS
+from streams.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)

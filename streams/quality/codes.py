@@ -17,7 +17,7 @@ from schemas.receipts import Issue, Scope, Severity
 from streams.quality.code import Code
 from streams.quality.codes_line import LINE_CODES
 from streams.quality.codes_message import MESSAGE_CODES
-from streams.quality.texts import Texts
+from streams.texts import Texts
 
 __all__ = ["CODES", "Code", "in_force", "issue", "policy_faults", "refuses", "severity", "texts"]
 

@@ -2,17 +2,9 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
-
-class Texts(NamedTuple):
-    """One sentence in each language."""
-
-    fr: str
-    nl: str
-    de: str
-    en: str
-
+from streams.texts import Texts
 
 TEXTS: Final[Mapping[str, Texts]] = MappingProxyType(
     {

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from schemas.receipts import FaultClass, Issue, Severity
-from streams.subject.texts import TEXTS, Texts
+from streams.subject.texts import TEXTS
+from streams.texts import Texts
 
 _MAX_PATH: Final = 256
 _MAX_HINT: Final = 128
