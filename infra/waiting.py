@@ -1,7 +1,11 @@
-"""Waiting that ends early: a pause that a stop cuts short, a task awaited until it is on."""
+"""Waiting: a pause that a stop cuts short, a task until it is on, several things at once."""
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from typing import Any, TypeVar
+
+ResultT = TypeVar("ResultT")
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
@@ -18,3 +22,14 @@ async def under_way(task: asyncio.Task[None], begun: asyncio.Event) -> None:
     waiting.cancel()
     if task.done():
         task.result()
+
+
+async def together(each: Sequence[Coroutine[Any, Any, ResultT]]) -> list[ResultT]:
+    """The results of all, in their order, awaited at the same time; one alone needs no task.
+
+    Raises:
+        Exception: what one of them raises; the others go on.
+    """
+    if len(each) == 1:
+        return [await each[0]]
+    return await asyncio.gather(*each)

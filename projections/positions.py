@@ -135,17 +135,26 @@ class PositionWaiter:
         if otherwise == "stale" and projection in NEVER_STALE:
             raise ValueError(f"a stale answer of {projection} is never given")
         tracked = {one: Tracked(projection, topic, one) for one in wanted}
-        try:
-            async with asyncio.timeout(timeout):
-                for one, position in wanted.items():
-                    await self._arrival(tracked[one], position)
-        except TimeoutError:
-            await self._last_look()
+        # Mostly it is there already, and nothing is waited for.
+        if any(self._reached.get(tracked[one], 0) < wanted[one] for one in wanted):
+            await self._arrivals({tracked[one]: wanted[one] for one in wanted}, timeout)
         found = {one: self._reached.get(tracked[one], 0) for one in wanted}
         late = [one for one, position in wanted.items() if found[one] < position]
         if late and otherwise == "error":
             raise PositionTimeout(tracked[late[0]], wanted[late[0]], found[late[0]])
         return Reached(found, not late)
+
+    async def _arrivals(
+        self,
+        wanted: Mapping[Tracked, int],
+        timeout: float,  # noqa: ASYNC109 - the limit includes a last look at the database
+    ) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                for tracked, position in wanted.items():
+                    await self._arrival(tracked, position)
+        except TimeoutError:
+            await self._last_look()
 
     async def _arrival(self, tracked: Tracked, position: int) -> None:
         if self._reached.get(tracked, 0) >= position:

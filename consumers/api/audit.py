@@ -15,6 +15,7 @@ from consumers.api import metrics
 from consumers.api.callers import Caller
 from consumers.api.ports import Dependencies
 from consumers.api.problems import unavailable
+from infra.waiting import together
 from projections.access import DECIDER_VERSION, Deny, Permit
 from schemas.audit import (
     ACCESS_DECIDED,
@@ -118,12 +119,12 @@ async def record(deps: Dependencies, decisions: Sequence[Decision]) -> None:
     async with recording(deps):
         secrets = await _subject_secrets(deps, decisions)
         readers = await deps.vault.reader_secrets({d.caller.pseudonym for d in decisions})
-        await asyncio.gather(
-            *(_append(deps, one, secrets, readers[one.caller.pseudonym]) for one in decisions)
+        await together(
+            [_append(deps, one, secrets, readers[one.caller.pseudonym]) for one in decisions]
         )
     for one in decisions:
         word = "permit" if isinstance(one.outcome, Permit) else "deny"
-        metrics.DECISIONS.labels(one.caller.principal.role, one.purpose, word).inc()
+        metrics.decisions(one.caller.principal.role, one.purpose, word).inc()
 
 
 async def _subject_secrets(

@@ -4,10 +4,10 @@ Written as plain ASGI, so that a body is counted while it arrives and a stream p
 """
 
 import time
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +27,14 @@ SECURITY_HEADERS: Final[dict[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_CACHED: Final = b"cache-control"
+_NOT_STORED: Final = SECURITY_HEADERS["Cache-Control"].encode()
+_OF_EVERY_ANSWER: Final = {
+    name.lower().encode(): value.encode()
+    for name, value in SECURITY_HEADERS.items()
+    if name.lower().encode() != _CACHED
+}
+Header = tuple[bytes, bytes]
 
 _log = structlog.get_logger("api")
 
@@ -53,8 +61,9 @@ class Door:
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets no trace of it
             _log.error("request_failed", error=type(error).__name__, route=_route(scope))
             await answer.problem(scope, receive, Problem(500, "internal"))
-        metrics.REQUESTS.labels(_route(scope), str(answer.status)).inc()
-        metrics.REQUEST_SECONDS.labels(_route(scope)).observe(time.monotonic() - started)
+        route = _route(scope)
+        metrics.requests(route, answer.status).inc()
+        metrics.request_seconds(route).observe(time.monotonic() - started)
 
 
 class _Replay:
@@ -81,16 +90,21 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                # Only what is public or immutable says itself how long it may be kept.
-                if name != "Cache-Control" or name not in headers:
-                    headers[name] = value
+            message["headers"] = _secured(message.get("headers", ()))
         await self._send(message)
 
     async def problem(self, scope: Scope, receive: Receive, problem: Problem) -> None:
         if self.status == 0:
             await render(problem, scope["path"])(scope, receive, self.send)
+
+
+def _secured(given: Iterable[Header]) -> list[Header]:
+    """The headers of an answer, with those of every answer."""
+    kept = [one for one in given if one[0] not in _OF_EVERY_ANSWER]
+    # Only what is public or immutable says itself how long it may be kept.
+    unsaid = all(name != _CACHED for name, _ in kept)
+    said = _OF_EVERY_ANSWER.items()
+    return [*kept, *said, *([(_CACHED, _NOT_STORED)] if unsaid else ())]
 
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes:

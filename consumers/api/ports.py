@@ -326,7 +326,9 @@ class Registrar(Protocol):
 
 
 class Product(Protocol):
-    """What a catalogue knows of a code; an unknown name is empty."""
+    """What a catalogue knows of a code, as a value; an unknown name is empty."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def name_fr(self) -> str:

@@ -6,8 +6,8 @@ A line whose subject or day secret is gone is left out and counted as unreadable
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Any, Final, Literal
+from functools import cache, lru_cache
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,7 +20,10 @@ from schemas.dispensation import LineContent, Posology, Prescription, Product, R
 from schemas.keyvault import KeyVault, PeriodSecret, SubjectSecret
 from schemas.policy import HistoryField
 from schemas.sealing import SealBroken
-from schemas.sealing.facts import FactKeys, record_associated_data, record_keys, unseal_bytes
+from schemas.sealing.facts import RecordSealer, record_keys
+
+_PACKS: Final = 10_000
+"""How many products are kept as they are shown: about as many as are on the market."""
 
 
 class ProductView(BaseModel):
@@ -109,6 +112,17 @@ class Opened:
         return tuple((row.dguid, row.version) for row, _ in self.lines)
 
 
+class _Visit(NamedTuple):
+    """What the lines of a visit mostly have in common, and are opened with."""
+
+    type_: str
+    pharmacy: str
+    version: int
+    subject: str
+    generation: int
+    period: str
+
+
 async def open_rows(vault: KeyVault, rows: Sequence[HistoryRow]) -> Opened:
     """Opens sealed lines with two round trips to the vault for the whole page."""
     if not rows:
@@ -117,38 +131,33 @@ async def open_rows(vault: KeyVault, rows: Sequence[HistoryRow]) -> Opened:
     periods = await vault.find_periods({r.period for r in rows})
 
     @cache
-    def keys_of(subject: str, generation: int, period: str, version: int) -> FactKeys | None:
-        """None if a secret is gone; lines of one visit share their keys."""
-        own, day = subjects.get((subject, generation)), periods.get(period)
+    def sealer_of(visit: _Visit) -> RecordSealer | None:
+        """None if a secret is gone."""
+        own = subjects.get((visit.subject, visit.generation))
+        day = periods.get(visit.period)
         if not isinstance(own, SubjectSecret) or not isinstance(day, PeriodSecret):
             return None
-        return record_keys(own.secret, day.secret, version)
+        keys = record_keys(own.secret, day.secret, visit.version)
+        return RecordSealer(keys, **visit._asdict())
 
     lines: list[tuple[HistoryRow, LineContent]] = []
     for row in rows:
         version = row.sealed_version or row.version
-        keys = keys_of(row.subject, row.generation, row.period, version)
-        if keys is None:
+        sealer = sealer_of(
+            _Visit(row.event_type, row.pharmacy, version, row.subject, row.generation, row.period)
+        )
+        if sealer is None:
             metrics.UNREADABLE_LINES.labels("shredded").inc()
             continue
-        content = _open(row, version, keys)
+        content = _open(row, sealer)
         if content is not None:
             lines.append((row, content))
     return Opened(tuple(lines), len(rows) - len(lines))
 
 
-def _open(row: HistoryRow, version: int, keys: FactKeys) -> LineContent | None:
-    associated = record_associated_data(
-        type_=row.event_type,
-        pharmacy=row.pharmacy,
-        dguid=row.dguid,
-        version=version,
-        subject=row.subject,
-        generation=row.generation,
-        period=row.period,
-    )
+def _open(row: HistoryRow, sealer: RecordSealer) -> LineContent | None:
     try:
-        return LineContent.read(unseal_bytes(keys, row.ce_id, associated, row.sealed))
+        return LineContent.read(sealer.unseal(row.ce_id, row.dguid, row.sealed))
     except (SealBroken, ValidationError):
         metrics.UNREADABLE_LINES.labels("broken").inc()
         return None
@@ -194,14 +203,19 @@ def _line(
 
 def _product(product: Product, products: Mapping[str, CatalogueEntry]) -> ProductView:
     if product.kind == "cnk":
-        known = products.get(product.cnk)
-        return ProductView(
-            kind="cnk",
-            cnk=product.cnk,
-            name_fr=(known.name_fr or None) if known else None,
-            name_nl=(known.name_nl or None) if known else None,
-            form=(known.form or None) if known else None,
-            pack=(known.pack or None) if known else None,
-        )
+        return _pack(product.cnk, products.get(product.cnk))
     detail = product.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
     return ProductView(kind=product.kind, detail=detail)
+
+
+@lru_cache(maxsize=_PACKS)
+def _pack(cnk: str, known: CatalogueEntry | None) -> ProductView:
+    """Of a code and what the catalogue knows of it; shown again and again, and never changed."""
+    return ProductView(
+        kind="cnk",
+        cnk=cnk,
+        name_fr=(known.name_fr or None) if known else None,
+        name_nl=(known.name_nl or None) if known else None,
+        form=(known.form or None) if known else None,
+        pack=(known.pack or None) if known else None,
+    )

@@ -335,12 +335,17 @@ class PostgresVault:
         """Runs the statements in one round trip; answers the last one's rows.
 
         A pipeline without BEGIN and COMMIT is one transaction up to its end, and saves two trips.
+        To begin and end one takes longer than to ask a single statement by itself.
         """
         async with self._connection() as connection:
-            await connection.set_autocommit(True)
-            async with connection.pipeline():
-                cursors = [await connection.execute(*one, binary=True) for one in statements]
-            last = cursors[-1]
+            if not connection.autocommit:
+                await connection.set_autocommit(True)
+            if len(statements) == 1:
+                last = await connection.execute(*statements[0], binary=True)
+            else:
+                async with connection.pipeline():
+                    cursors = [await connection.execute(*one, binary=True) for one in statements]
+                last = cursors[-1]
             return await last.fetchall() if last.description else []
 
     @asynccontextmanager
