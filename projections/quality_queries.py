@@ -43,8 +43,7 @@ async def receipts(
 ) -> list[ReceiptRow]:
     """A pharmacy's receipts and gap notices behind an offset of its partition, oldest first.
 
-    `partition` is that of the pharmacy's number. What it put elsewhere was refused; `receipt_of`
-    finds the receipt of that.
+    `partition` is that of the pharmacy's number. What it put elsewhere was refused.
     """
     async with connection.cursor(row_factory=class_row(ReceiptRow)) as cursor:
         await cursor.execute(
@@ -52,16 +51,3 @@ async def receipts(
             {"pharmacy": pharmacy, "partition": partition, "after": after, "limit": limit},
         )
         return await cursor.fetchall()
-
-
-async def receipt_of(
-    connection: Connection, *, pharmacy: str, partition: int, source_offset: int
-) -> ReceiptRow | None:
-    """The pharmacy's receipt for that place of the submitted topic, once there is one."""
-    async with connection.cursor(row_factory=class_row(ReceiptRow)) as cursor:
-        await cursor.execute(
-            f"SELECT '{RECEIPT}' AS type, {_COLUMNS} FROM quality_v1.receipt"  # noqa: S608 - constants only
-            " WHERE partition = %s AND source_offset = %s AND pharmacy = %s",
-            (partition, source_offset, pharmacy),
-        )
-        return await cursor.fetchone()

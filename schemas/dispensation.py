@@ -253,8 +253,6 @@ class RevokedFact(_RecordFact):
     supersedes: Supersedes
 
 
-RecordFact = Annotated[RegisteredFact | CorrectedFact | RevokedFact, Field(discriminator="status")]
-
 SUBMISSION_BODIES: Final[dict[str, type[SubmissionBody]]] = {
     REGISTER: RegisterBody,
     CORRECT: CorrectBody,

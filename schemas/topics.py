@@ -15,8 +15,6 @@ LARGEST_SUBMISSION_BYTES: Final = 6 * 1024 * 1024
 """What the broker takes in. The stage refuses far less (48 KiB): a broker's refusal would leave
 an oversize submission without the receipt that every submission gets."""
 EMBEDDED_PARTITIONS: Final = 4
-PRODUCTION_PARTITIONS: Final = 24
-PRODUCTION_REPLICATION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

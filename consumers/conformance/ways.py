@@ -9,19 +9,16 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from consumers.conformance.compare import Notice, notice
 from consumers.simulation.publish import enqueue
 from consumers.simulation.records import OVERSIZE_BYTES, Outgoing
 from consumers.simulation.verify import NotDecided, Place, await_decided, mark
-from consumers.vendors.offline import OfflineBackbone
 from infra.kafka import Partition, Producer, producer
 from infra.settings import Settings
-from schemas.receipts import GAP_CLOSED, GAP_NOTICED, GapClosed, GapNoticed, Receipt
-from schemas.topics import DISPENSATION_RECEIPTS, DISPENSATION_SUBMITTED
-from streams.engine.stage import Output
+from schemas.receipts import GapClosed, GapNoticed, Receipt
+from schemas.topics import DISPENSATION_SUBMITTED
 from streams.intake.session import WireRecord
 from streams.intake.transports import Letter, Transport
 
@@ -119,28 +116,6 @@ async def kafka_way(settings: Settings) -> AsyncIterator[KafkaWay]:
         yield KafkaWay(settings, sender, count, start)
 
 
-class OfflineWay:
-    """To quality control in memory."""
-
-    def __init__(self, backbone: OfflineBackbone) -> None:
-        self._backbone = backbone
-        self._found = Answers()
-
-    async def send(self, record: Outgoing) -> Place:
-        """Have it decided."""
-        outputs = await self._backbone.submit(record, datetime.now(UTC))
-        for output in outputs[:-1]:
-            _sort_output(output, self._found)
-        receipt = Receipt.read(outputs[-1].value or b"")
-        place = (receipt.submission.partition, receipt.submission.offset)
-        self._found.receipts[place] = receipt
-        return place
-
-    async def answers(self, places: Collection[Place], seconds: float) -> Answers:  # noqa: ARG002 - all is there
-        """Everything that was decided."""
-        return self._found
-
-
 def _sort(letter: Letter, found: Answers) -> None:
     match letter.answer:
         case Receipt() as receipt:
@@ -150,13 +125,3 @@ def _sort(letter: Letter, found: Answers) -> None:
             found.note(one)
         case None:
             pass
-
-
-def _sort_output(output: Output, found: Answers) -> None:
-    type_ = dict(output.headers).get("ce_type", b"").decode()
-    if output.topic != DISPENSATION_RECEIPTS.name or output.value is None:
-        return
-    if type_ == GAP_NOTICED:
-        found.note(GapNoticed.read(output.value))
-    elif type_ == GAP_CLOSED:
-        found.note(GapClosed.read(output.value))

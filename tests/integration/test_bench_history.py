@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -9,11 +10,12 @@ from pydantic import SecretStr
 from consumers.bench.benches import Run
 from consumers.bench.history import measure
 from consumers.bench.history.filling import Filled, fill
-from consumers.bench.history.plans import explain_nodes, place_of, statements
+from consumers.bench.history.plans import place_of, statements
 from consumers.bench.result import Findings
 from infra.migrations import migrate
 from infra.postgres import Connection, connect
 from infra.settings import Settings
+from projections.history_statements import Statement
 from projections.runner import migrations
 
 pytestmark = pytest.mark.integration
@@ -60,10 +62,20 @@ async def test_every_question_walks_along_its_index_and_the_benchmark_measures_t
     assert findings.median("index_on_person_60000_p99") > 0
 
 
+async def _explain_nodes(connection: Connection, statement: Statement) -> list[dict[str, Any]]:
+    """The nodes of the plan, outermost first."""
+    how = "EXPLAIN (FORMAT JSON) " + statement.query.as_string(connection)
+    row = await (await connection.execute(how, statement.values)).fetchone()
+    found = [row[0][0]["Plan"]] if row else []
+    for node in found:
+        found += node.get("Plans", [])
+    return found
+
+
 async def _plans_use_indexes(connection: Connection, filled: Filled) -> None:
     after = await place_of(connection, filled, filled.patients[0])
     for name, statement in statements(filled, after):
-        nodes = await explain_nodes(connection, statement)
+        nodes = await _explain_nodes(connection, statement)
         assert not {"Seq Scan", "Parallel Seq Scan"} & {node["Node Type"] for node in nodes}, name
         used = {node["Index Name"] for node in nodes if "Index Name" in node}
         intended = INTENDED.get(name, {PERSON, RETURNS})

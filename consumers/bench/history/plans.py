@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -60,16 +60,6 @@ async def explain(connection: Connection, statement: Statement) -> list[str]:
     how = "EXPLAIN (ANALYZE, BUFFERS, SUMMARY) " + statement.query.as_string(connection)
     await connection.execute(how, statement.values)
     return [row[0] for row in await (await connection.execute(how, statement.values)).fetchall()]
-
-
-async def explain_nodes(connection: Connection, statement: Statement) -> list[dict[str, Any]]:
-    """The nodes of the plan, outermost first."""
-    how = "EXPLAIN (FORMAT JSON) " + statement.query.as_string(connection)
-    row = await (await connection.execute(how, statement.values)).fetchone()
-    found = [row[0][0]["Plan"]] if row else []
-    for node in found:
-        found += node.get("Plans", [])
-    return found
 
 
 @asynccontextmanager

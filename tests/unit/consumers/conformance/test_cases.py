@@ -15,7 +15,6 @@ from consumers.conformance.case import Answer, Case, Inputs, fill
 from consumers.conformance.cases import BEYOND, CASES, number
 from consumers.conformance.compare import differences
 from consumers.conformance.run import Result, Ways, run
-from consumers.conformance.ways import OfflineWay
 from consumers.simulation.wrong import PRESCRIBER
 from consumers.vendors.offline import OfflineBackbone
 from consumers.vendors.testers import (
@@ -30,6 +29,7 @@ from consumers.vendors.testers import (
 from schemas.identifiers import nihdi, niss, pharmacy
 from schemas.receipts import Issue, Receipt, SubmissionRef
 from streams.quality.codes import CODES
+from tests.support.conformance import OfflineWay
 
 PAGES = Path(__file__).parents[4] / "docs" / "vendors" / "conformance"
 NOW = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
