@@ -1,10 +1,15 @@
-"""The documents lead to each other, and every setting has a line in its table."""
+"""The documents lead to each other; settings, metrics and commands stand in them, and no others."""
 
+import ast
 import os
 import re
 from pathlib import Path
 
+import typer.main
+
+from consumers.cli.main import app
 from infra.settings import Settings
+from streams.notary import handover
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "docs" / "operating" / "settings.md"
@@ -65,3 +70,62 @@ def test_the_page_states_every_default_that_is_a_plain_value() -> None:
             plain = f"{one.default:g}" if isinstance(one.default, float) else str(one.default)
             wanted = plain.lower() if isinstance(one.default, bool) else plain
             assert told[f"DPP_{name.upper()}"] == f"`{wanted}`"
+
+
+def _written() -> str:
+    return "\n".join(page.read_text() for page in pages())
+
+
+def _metrics(source: Path) -> set[str]:
+    """The names by which a module makes metrics, as they are shown."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
+            continue
+        kind, name = node.func.id, node.args[0]
+        if kind in {"Counter", "Gauge", "Histogram"} and isinstance(name, ast.Constant):
+            total = "_total" if kind == "Counter" else ""
+            found.add(str(name.value).removesuffix(total) + total)
+    return found
+
+
+def test_every_metric_stands_in_the_documents_and_nothing_else_does() -> None:
+    code = ("consumers", "infra", "projections", "streams")
+    sources = [source for folder in code for source in (ROOT / folder).rglob("*.py")]
+    made = {one for source in sources for one in _metrics(source)}
+    families = "|".join(sorted({one.split("_")[1] for one in made}))
+    # Roles in the databases are named likewise.
+    named = set(re.findall(rf"`(dpp_(?:{families})_[a-z_]*[a-z])[{{`]", _written()))
+    assert (sorted(made - named), sorted(named - made)) == ([], [])
+
+
+def _commands(command: object, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
+    """Every command of the command line with its groups, by its words."""
+    found = {path: command}
+    for name, one in getattr(command, "commands", {}).items():
+        found |= _commands(one, (*path, name))
+    return found
+
+
+COMMANDS = _commands(typer.main.get_command(app))
+
+
+CALL = re.compile(r"^    dpp ([a-z][a-z -]*[a-z])\b", re.MULTILINE)
+
+
+def test_every_command_of_the_documents_is_one() -> None:
+    called = {tuple(one.split()[:2]) for one in CALL.findall(_written())}
+    called.discard(tuple(handover.HEADING.split()[1:3]))
+    groups = {path for path, one in COMMANDS.items() if hasattr(one, "commands")}
+    wanted = {words if words[:1] in groups else words[:1] for words in called}
+    assert sorted(wanted - set(COMMANDS)) == []
+
+
+def test_every_command_stands_in_the_documents() -> None:
+    written = _written()
+    silent = [
+        " ".join(path)
+        for path, one in COMMANDS.items()
+        if path and not hasattr(one, "commands") and f"dpp {' '.join(path)}" not in written
+    ]
+    assert silent == []
