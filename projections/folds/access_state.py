@@ -184,28 +184,17 @@ def _ended(
     return found
 
 
-def _declared(
-    fact: ConsentGiven
-    | LinkDeclared
-    | ExclusionPut
-    | MandateGranted
-    | ParentDeclared
-    | IdentityMerged,
-    recorded: Recorded,
-) -> Upsert:
+_Declaration = (
+    ConsentGiven | LinkDeclared | ExclusionPut | MandateGranted | ParentDeclared | IdentityMerged
+)
+
+
+def _declared(fact: _Declaration, recorded: Recorded) -> Upsert:
     table, row_id, own = _content(fact, recorded)
     return Upsert(table, {**_begun(fact, row_id, recorded), **own})
 
 
-def _content(
-    fact: ConsentGiven
-    | LinkDeclared
-    | ExclusionPut
-    | MandateGranted
-    | ParentDeclared
-    | IdentityMerged,
-    recorded: Recorded,
-) -> tuple[str, str, dict[str, object]]:
+def _content(fact: _Declaration, recorded: Recorded) -> tuple[str, str, dict[str, object]]:
     """Table, id and own columns of the row that a fact begins."""
     match fact:
         case ConsentGiven():

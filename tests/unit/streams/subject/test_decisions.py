@@ -106,9 +106,7 @@ ACCEPTED: dict[str, tuple[Sequence[Model], Model]] = {
 @pytest.mark.parametrize("case", ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_accepted(case: tuple[Sequence[Model], Model]) -> None:
     given, when = case
-    desk = Desk()
-    assert [desk.codes(one) for one in given] == [[] for _ in given]
-    assert desk.codes(when) == []
+    assert Desk.after(given).codes(when) == []
 
 
 REFUSED: dict[str, tuple[Sequence[Model], Model, str, str]] = {
@@ -157,9 +155,7 @@ REFUSED: dict[str, tuple[Sequence[Model], Model, str, str]] = {
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
 def test_refused_bad(case: tuple[Sequence[Model], Model, str, str]) -> None:
     given, when, code, path = case
-    desk = Desk()
-    assert [desk.codes(one) for one in given] == [[] for _ in given]
-    assert desk.codes(when) == [(code, path)]
+    assert Desk.after(given).codes(when) == [(code, path)]
 
 
 def test_a_mandate_that_ran_out_cannot_be_accepted_bad() -> None:

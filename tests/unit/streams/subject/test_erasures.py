@@ -79,9 +79,7 @@ ACCEPTED: dict[str, tuple[Sequence[Model], Model]] = {
 @pytest.mark.parametrize("case", ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_accepted(case: tuple[Sequence[Model], Model]) -> None:
     given, when = case
-    desk = Desk()
-    assert [desk.codes(one) for one in given] == [[] for _ in given]
-    assert desk.codes(when) == []
+    assert Desk.after(given).codes(when) == []
 
 
 REFUSED: dict[str, tuple[Sequence[Model], Model, str, str]] = {
@@ -122,9 +120,7 @@ REFUSED: dict[str, tuple[Sequence[Model], Model, str, str]] = {
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
 def test_refused_bad(case: tuple[Sequence[Model], Model, str, str]) -> None:
     given, when, code, path = case
-    desk = Desk()
-    assert [desk.codes(one) for one in given] == [[] for _ in given]
-    assert desk.codes(when)[:1] == [(code, path)]
+    assert Desk.after(given).codes(when)[:1] == [(code, path)]
 
 
 def test_every_step_has_a_case() -> None:

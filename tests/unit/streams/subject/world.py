@@ -1,5 +1,6 @@
 """A small world for the subject stage: invented persons, one session, and a log of outputs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -295,6 +296,14 @@ class Desk:
     offset: int = 0
     now: datetime = START
     generation: int = 1
+
+    @classmethod
+    def after(cls, given: Iterable[Model]) -> "Desk":
+        """A desk at which these registrations were accepted."""
+        desk = cls()
+        for one in given:
+            assert desk.codes(one) == []
+        return desk
 
     def send(self, record: Submission, known: Sender | None = None) -> tuple[Output, ...]:
         subject = (record.key or b"").decode("ascii", "replace")
