@@ -172,7 +172,12 @@ class PartitionReader:
 
     async def positions(self) -> dict[Partition, int]:
         """The position of every assigned partition."""
-        return {one: await self.position(one) for one in self._assigned}
+        # Asked for at every look: one guard around all of them.
+        with translated(self._settings):
+            return {
+                one: int(await self._client.position(TopicPartition(*one)))
+                for one in self._assigned
+            }
 
     async def end_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Last stable offsets: a reader whose position is there has passed all that is decided."""
