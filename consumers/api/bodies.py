@@ -4,7 +4,7 @@ from typing import Final, assert_never
 
 from stdnum.exceptions import ValidationError as InvalidNumber
 
-from consumers.api import forms
+from consumers.api import forms, registration_forms
 from consumers.api.problems import FieldIssue, Problem
 from consumers.api.tokens import Principal
 from schemas import registrations as r
@@ -12,10 +12,16 @@ from schemas.identifiers import cbe, nihdi, niss, pharmacy
 
 _OFFICES: Final = ("admission_desk", "insurer")
 """Roles of people who register for an organisation, and are known by their own number."""
-_HOLDERS: Final = (forms.AcceptMandateForm, forms.RefuseMandateForm, forms.EndMandateForm)
+_HOLDERS: Final = (
+    registration_forms.AcceptMandateForm,
+    registration_forms.RefuseMandateForm,
+    registration_forms.EndMandateForm,
+)
 
 
-def author(principal: Principal, form: forms.RegistrationForm, patient: str) -> r.Author:
+def author(
+    principal: Principal, form: registration_forms.RegistrationForm, patient: str
+) -> r.Author:
     """Who registers, and in which role.
 
     Raises:
@@ -39,7 +45,7 @@ def author(principal: Principal, form: forms.RegistrationForm, patient: str) -> 
 
 
 def _person(
-    principal: Principal, form: forms.RegistrationForm, patient: str
+    principal: Principal, form: registration_forms.RegistrationForm, patient: str
 ) -> tuple[r.Party, r.AuthorRole]:
     role = principal.role
     if role in ("patient", *_OFFICES) and principal.niss is not None:
@@ -54,13 +60,15 @@ def _person(
     raise Problem(403, "role-not-allowed")
 
 
-def _citizen_role(number: str, form: forms.RegistrationForm, patient: str) -> r.AuthorRole:
+def _citizen_role(
+    number: str, form: registration_forms.RegistrationForm, patient: str
+) -> r.AuthorRole:
     if form.acting_as is None:
         return "patient" if niss.compact(patient) == number else "mandate_holder"
     return "patient" if form.acting_as == "self" else form.acting_as
 
 
-def build(form: forms.SingleForm, by: r.Author) -> r.Registration:
+def build(form: registration_forms.SingleForm, by: r.Author) -> r.Registration:
     """The registration's body.
 
     Raises:
@@ -68,19 +76,19 @@ def build(form: forms.SingleForm, by: r.Author) -> r.Registration:
     """
     evidence = evidence_of(form.evidence)
     match form:
-        case forms.GiveConsentForm():
+        case registration_forms.GiveConsentForm():
             return r.GiveConsent(author=by, evidence=evidence)
-        case forms.WithdrawConsentForm():
+        case registration_forms.WithdrawConsentForm():
             return r.WithdrawConsent(author=by, evidence=evidence)
-        case forms.DeclareLinkForm() | forms.RevokeLinkForm():
+        case registration_forms.DeclareLinkForm() | registration_forms.RevokeLinkForm():
             return _build_link(form, by, evidence)
-        case forms.PutExclusionForm() | forms.LiftExclusionForm():
+        case registration_forms.PutExclusionForm() | registration_forms.LiftExclusionForm():
             return _build_exclusion(form, by, evidence)
         case (
-            forms.GrantMandateForm()
-            | forms.AcceptMandateForm()
-            | forms.RefuseMandateForm()
-            | forms.EndMandateForm()
+            registration_forms.GrantMandateForm()
+            | registration_forms.AcceptMandateForm()
+            | registration_forms.RefuseMandateForm()
+            | registration_forms.EndMandateForm()
         ):
             return _build_mandate(form, by, evidence)
         case _:
@@ -88,11 +96,11 @@ def build(form: forms.SingleForm, by: r.Author) -> r.Registration:
 
 
 def _build_link(
-    form: forms.DeclareLinkForm | forms.RevokeLinkForm,
+    form: registration_forms.DeclareLinkForm | registration_forms.RevokeLinkForm,
     by: r.Author,
     evidence: r.Evidence | None,
 ) -> r.Registration:
-    if isinstance(form, forms.RevokeLinkForm):
+    if isinstance(form, registration_forms.RevokeLinkForm):
         return r.RevokeLink(author=by, evidence=evidence, link=form.link)
     return r.DeclareLink(
         author=by,
@@ -104,52 +112,52 @@ def _build_link(
 
 
 def _build_person(
-    form: forms.DeclareParentForm
-    | forms.RevokeParentForm
-    | forms.DeclareDeathForm
-    | forms.AnnulDeathForm,
+    form: registration_forms.DeclareParentForm
+    | registration_forms.RevokeParentForm
+    | registration_forms.DeclareDeathForm
+    | registration_forms.AnnulDeathForm,
     by: r.Author,
     evidence: r.Evidence | None,
 ) -> r.Registration:
     match form:
-        case forms.DeclareParentForm():
+        case registration_forms.DeclareParentForm():
             return r.DeclareParent(
                 author=by,
                 evidence=evidence,
                 parent=_party(form.parent, "/parent/number"),
                 child_born=form.child_born,
             )
-        case forms.RevokeParentForm():
+        case registration_forms.RevokeParentForm():
             return r.RevokeParent(author=by, evidence=evidence, parent=form.parent)
-        case forms.DeclareDeathForm():
+        case registration_forms.DeclareDeathForm():
             return r.DeclareDeath(author=by, evidence=evidence)
-        case forms.AnnulDeathForm():
+        case registration_forms.AnnulDeathForm():
             return r.AnnulDeath(author=by, evidence=evidence, death=form.death)
         case _:
             assert_never(form)
 
 
 def _build_exclusion(
-    form: forms.PutExclusionForm | forms.LiftExclusionForm,
+    form: registration_forms.PutExclusionForm | registration_forms.LiftExclusionForm,
     by: r.Author,
     evidence: r.Evidence | None,
 ) -> r.Registration:
-    if isinstance(form, forms.LiftExclusionForm):
+    if isinstance(form, registration_forms.LiftExclusionForm):
         return r.LiftExclusion(author=by, evidence=evidence, exclusion=form.exclusion)
     party = _party(form.party, "/party/number")
     return r.PutExclusion(author=by, evidence=evidence, party=party)
 
 
 def _build_mandate(
-    form: forms.GrantMandateForm
-    | forms.AcceptMandateForm
-    | forms.RefuseMandateForm
-    | forms.EndMandateForm,
+    form: registration_forms.GrantMandateForm
+    | registration_forms.AcceptMandateForm
+    | registration_forms.RefuseMandateForm
+    | registration_forms.EndMandateForm,
     by: r.Author,
     evidence: r.Evidence | None,
 ) -> r.Registration:
     match form:
-        case forms.GrantMandateForm():
+        case registration_forms.GrantMandateForm():
             return r.GrantMandate(
                 author=by,
                 evidence=evidence,
@@ -157,11 +165,11 @@ def _build_mandate(
                 mandate_type=form.mandate_type,
                 valid_until=form.valid_until,
             )
-        case forms.AcceptMandateForm():
+        case registration_forms.AcceptMandateForm():
             return r.AcceptMandate(author=by, evidence=evidence, mandate=form.mandate)
-        case forms.RefuseMandateForm():
+        case registration_forms.RefuseMandateForm():
             return r.RefuseMandate(author=by, evidence=evidence, mandate=form.mandate)
-        case forms.EndMandateForm():
+        case registration_forms.EndMandateForm():
             return r.EndMandate(author=by, evidence=evidence, mandate=form.mandate)
         case _:
             assert_never(form)

@@ -6,7 +6,7 @@ them refuses is not taken back under the others: asked again with what was missi
 
 from typing import assert_never
 
-from consumers.api import forms, registrations
+from consumers.api import registration_forms, registrations
 from consumers.api.bodies import author as author_for
 from consumers.api.bodies import evidence_of
 from consumers.api.callers import subject_of
@@ -19,7 +19,10 @@ from schemas import registrations as r
 
 
 async def register(
-    deps: Dependencies, principal: Principal, form: forms.ErasureForm, idempotency_key: str | None
+    deps: Dependencies,
+    principal: Principal,
+    form: registration_forms.ErasureForm,
+    idempotency_key: str | None,
 ) -> tuple[int, RegistrationAnswer]:
     """Submits the step under each number in turn; 201 once all facts are committed.
 
@@ -44,7 +47,9 @@ async def register(
     return acknowledge(form, answer)
 
 
-def author(principal: Principal, form: forms.ErasureForm, patient: str) -> r.ErasureAuthor:
+def author(
+    principal: Principal, form: registration_forms.ErasureForm, patient: str
+) -> r.ErasureAuthor:
     """Who takes the step: a privacy officer, or whoever may act for the patient.
 
     Raises:
@@ -71,11 +76,11 @@ def author(principal: Principal, form: forms.ErasureForm, patient: str) -> r.Era
     )
 
 
-def build(form: forms.ErasureForm, by: r.ErasureAuthor, id_: str) -> r.Registration:
+def build(form: registration_forms.ErasureForm, by: r.ErasureAuthor, id_: str) -> r.Registration:
     """The registration's body; `id_` names the erasure or hold that it begins."""
     evidence = evidence_of(form.evidence)
     match form:
-        case forms.RequestErasureForm():
+        case registration_forms.RequestErasureForm():
             return r.RequestErasure(
                 author=by,
                 evidence=evidence,
@@ -83,20 +88,20 @@ def build(form: forms.ErasureForm, by: r.ErasureAuthor, id_: str) -> r.Registrat
                 ground=form.ground,
                 explanation=form.explanation,
             )
-        case forms.ApproveErasureForm():
+        case registration_forms.ApproveErasureForm():
             return r.ApproveErasure(author=by, evidence=evidence, erasure=form.erasure)
-        case forms.RejectErasureForm():
+        case registration_forms.RejectErasureForm():
             return r.RejectErasure(
                 author=by,
                 evidence=evidence,
                 erasure=form.erasure,
                 explanation=form.explanation,
             )
-        case forms.ExecuteErasureForm():
+        case registration_forms.ExecuteErasureForm():
             return r.ExecuteErasure(author=by, evidence=evidence, erasure=form.erasure)
-        case forms.PlaceHoldForm():
+        case registration_forms.PlaceHoldForm():
             return r.PlaceHold(author=by, evidence=evidence, hold=id_, explanation=form.explanation)
-        case forms.LiftHoldForm():
+        case registration_forms.LiftHoldForm():
             return r.LiftHold(author=by, evidence=evidence, hold=form.hold)
         case _:
             assert_never(form)

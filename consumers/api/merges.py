@@ -6,7 +6,7 @@ both stand. If the other half is refused, the first is taken back.
 
 import hashlib
 
-from consumers.api import forms, registrations
+from consumers.api import registration_forms, registrations
 from consumers.api.bodies import author, evidence_of
 from consumers.api.callers import subject_of
 from consumers.api.ports import Dependencies
@@ -18,7 +18,10 @@ from schemas.identifiers import niss
 
 
 async def register(
-    deps: Dependencies, principal: Principal, form: forms.MergeForm, idempotency_key: str | None
+    deps: Dependencies,
+    principal: Principal,
+    form: registration_forms.MergeForm,
+    idempotency_key: str | None,
 ) -> tuple[int, RegistrationAnswer]:
     """Submits both halves, one after the other; 201 once both facts are committed.
 
@@ -85,10 +88,10 @@ async def half_of(deps: Dependencies, principal: Principal, first: str) -> str:
 
 
 def _bodies(
-    form: forms.MergeForm, by: r.Author, numbers: tuple[str, str], id_: str
+    form: registration_forms.MergeForm, by: r.Author, numbers: tuple[str, str], id_: str
 ) -> tuple[r.Registration, r.Registration]:
     evidence = evidence_of(form.evidence)
-    if isinstance(form, forms.RevokeMergeForm):
+    if isinstance(form, registration_forms.RevokeMergeForm):
         half = r.RevokeMerge(author=by, evidence=evidence, merge=form.merge)
         return half, half
     if niss.compact(numbers[0]) == niss.compact(numbers[1]):

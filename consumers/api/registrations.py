@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from consumers.api import forms, metrics
+from consumers.api import metrics, registration_forms
 from consumers.api.bodies import author, build
 from consumers.api.callers import subject_of
 from consumers.api.ports import Dependencies, RegistrationOutcome
@@ -86,7 +86,7 @@ async def owner_of(deps: Dependencies, principal: Principal) -> str:
 async def register(
     deps: Dependencies,
     principal: Principal,
-    form: forms.SingleForm,
+    form: registration_forms.SingleForm,
     idempotency_key: str | None = None,
 ) -> tuple[int, RegistrationAnswer]:
     """Submits a registration and waits for its outcome; answers 201 or 202.
@@ -106,7 +106,7 @@ async def register(
     return acknowledge(form, answer)
 
 
-def patient_of(form: forms.RegistrationForm, principal: Principal) -> str:
+def patient_of(form: registration_forms.RegistrationForm, principal: Principal) -> str:
     """The number of whom it is about: of the caller where the form names nobody.
 
     Raises:
@@ -150,7 +150,7 @@ async def submit(
 
 
 def acknowledge(
-    form: forms.RegistrationForm, answer: RegistrationAnswer
+    form: registration_forms.RegistrationForm, answer: RegistrationAnswer
 ) -> tuple[int, RegistrationAnswer]:
     """201 once it is committed, 202 until then.
 

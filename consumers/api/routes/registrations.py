@@ -4,11 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from consumers.api import erasures, forms, merges, overview, registrations
+from consumers.api import erasures, merges, overview, registration_forms, registrations
 from consumers.api.answers import NOT_FOUND, REGISTRATION_REFUSALS, as_json
 from consumers.api.callers import require
-from consumers.api.forms import RegistrationForm, StoodForm
+from consumers.api.forms import StoodForm
 from consumers.api.problems import Problem
+from consumers.api.registration_forms import RegistrationForm
 from consumers.api.registrations import RegistrationAnswer
 from consumers.api.security import Authenticated, Deps, Identified, SecuredRoute, bearer
 
@@ -35,9 +36,9 @@ async def register(
     deps: Deps, principal: Authenticated, form: RegistrationForm, key: IdempotencyKey = None
 ) -> Response:
     """Registers; 201 once the fact is committed, 202 with the id of its receipt until then."""
-    if isinstance(form, forms.MergeIdentityForm | forms.RevokeMergeForm):
+    if isinstance(form, registration_forms.MergeIdentityForm | registration_forms.RevokeMergeForm):
         status, answer = await merges.register(deps, principal, form, key)
-    elif isinstance(form, forms.ErasureForm):
+    elif isinstance(form, registration_forms.ErasureForm):
         status, answer = await erasures.register(deps, principal, form, key)
     else:
         status, answer = await registrations.register(deps, principal, form, key)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from consumers.api.forms import RegistrationForm
+from consumers.api.registration_forms import RegistrationForm
 from schemas.policy import baseline
 from tests.unit.consumers.api.world import World
 
