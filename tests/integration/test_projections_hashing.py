@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from infra.migrations import migrate
+from infra.migrations import files, migrate
 from infra.postgres import Connection, connect
 from infra.settings import Settings
 from projections.content import RowDigests, Value, table_content
@@ -22,6 +22,7 @@ from projections.hashing import (
 )
 from projections.layouts import KNOWN
 from projections.runner import migrations
+from projections.versions import versions
 
 pytestmark = pytest.mark.integration
 
@@ -112,6 +113,22 @@ async def test_every_table_of_every_projection_can_be_hashed(
             content = await stored_content(connection, f"{name}_v1")
             assert content
             assert set(content.values()) == {table_content([])}
+
+
+async def test_a_hash_of_the_former_definition_is_forgotten_and_its_version_is_not(
+    settings: Settings, fresh_database: str
+) -> None:
+    own = settings.model_copy(update={"postgres_dsn": SecretStr(fresh_database)})
+    await migrate([migrations(own)])
+    (forgetting,) = [one for one in files("projections", "sql") if "content_hash" in one.name]
+    async with connect(fresh_database, autocommit=True) as connection:
+        await connection.execute(
+            "INSERT INTO projection_version (projection, version, state, content_hash)"
+            " VALUES ('history', 1, 'kept', 'former')"
+        )
+        await connection.execute(forgetting.content)
+        (kept,) = await versions(connection, "history")
+        assert (kept.version, kept.content_hash) == (1, None)
 
 
 async def test_types_and_encodings_that_cannot_be_hashed_are_refused_bad(
