@@ -45,6 +45,7 @@ def source_place(envelope: Envelope) -> SourcePlace | None:
     """Where the output comes from, if its envelope says so in plain decimal numbers."""
     offset = envelope.extensions.get("sourceoffset", "")
     ordinal = envelope.extensions.get("sourceordinal", "")
-    if not (offset.isascii() and offset.isdigit() and ordinal.isascii() and ordinal.isdigit()):
+    both = offset + ordinal
+    if not (offset and ordinal and both.isascii() and both.isdigit()):
         return None
     return SourcePlace(int(offset), int(ordinal))

@@ -44,10 +44,10 @@ class OpenedBatch:
 class _Secrets:
     subjects: Mapping[tuple[str, int], SubjectSecret | Shredded]
     periods: Mapping[str, PeriodSecret | DestroyedPeriod]
-    sealers: dict[tuple[str, str, int, str, int, str], RecordSealer] = field(
+    openers: dict[tuple[str, str, int, str, int, str], RecordSealer | Shredded] = field(
         default_factory=dict, repr=False
     )
-    """What the batch has derived: the lines of a visit share them."""
+    """What the batch has derived, or why nothing can be: the lines of a visit share them."""
 
 
 async def open_facts(vault: KeyVault, events: Sequence[Event]) -> OpenedBatch:
@@ -87,6 +87,26 @@ async def _secrets(vault: KeyVault, facts: Sequence[Fact]) -> _Secrets:
 def _content(event: Event, fact: Fact, secrets: _Secrets) -> LineSummary | Shredded | None:
     if isinstance(fact, RevokedFact):
         return None
+    type_ = event.envelope.type
+    shared = (type_, fact.pharmacy, fact.version, fact.subject, fact.generation, fact.period)
+    opener = secrets.openers.get(shared)
+    if opener is None:
+        opener = secrets.openers[shared] = _opener(type_, fact, secrets)
+    if isinstance(opener, Shredded):
+        return opener
+    try:
+        sealed = b64decode(fact.sealed)
+        return LineSummary.read(opener.unseal(event.envelope.id, fact.dguid, sealed))
+    except SealBroken:
+        raise Unfoldable("seal_broken") from None
+    except ValidationError:
+        raise Unfoldable("malformed") from None
+
+
+def _opener(
+    type_: str, fact: RegisteredFact | CorrectedFact, secrets: _Secrets
+) -> RecordSealer | Shredded:
+    """What opens this fact and those that share its keys, or why nothing does."""
     subject = secrets.subjects.get((fact.subject, fact.generation), Shredded("subject"))
     if isinstance(subject, Shredded):
         return subject
@@ -96,33 +116,12 @@ def _content(event: Event, fact: Fact, secrets: _Secrets) -> LineSummary | Shred
         raise Unfoldable(VAULT_DIFFERS)
     if isinstance(period, DestroyedPeriod):
         return Shredded("period")
-    sealer = _sealer(event.envelope.type, fact, subject, period, secrets)
-    try:
-        sealed = b64decode(fact.sealed)
-        return LineSummary.read(sealer.unseal(event.envelope.id, fact.dguid, sealed))
-    except SealBroken:
-        raise Unfoldable("seal_broken") from None
-    except ValidationError:
-        raise Unfoldable("malformed") from None
-
-
-def _sealer(
-    type_: str,
-    fact: RegisteredFact | CorrectedFact,
-    subject: SubjectSecret,
-    period: PeriodSecret,
-    secrets: _Secrets,
-) -> RecordSealer:
-    shared = (type_, fact.pharmacy, fact.version, fact.subject, fact.generation, fact.period)
-    sealer = secrets.sealers.get(shared)
-    if sealer is None:
-        sealer = secrets.sealers[shared] = RecordSealer(
-            record_keys(subject.secret, period.secret, fact.version),
-            type_=type_,
-            pharmacy=fact.pharmacy,
-            version=fact.version,
-            subject=fact.subject,
-            generation=fact.generation,
-            period=fact.period,
-        )
-    return sealer
+    return RecordSealer(
+        record_keys(subject.secret, period.secret, fact.version),
+        type_=type_,
+        pharmacy=fact.pharmacy,
+        version=fact.version,
+        subject=fact.subject,
+        generation=fact.generation,
+        period=fact.period,
+    )

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, assert_never
 
 from psycopg import sql
 from psycopg.errors import UniqueViolation
+from psycopg.types.string import BytesBinaryDumper
 
 from infra.postgres import Connection
 from projections.folds.changes import SUPERSEDED, Change, Close, Fill, Upsert
@@ -168,10 +169,16 @@ async def copy_rows(
     """Binary COPY into a table; without `columns`, into all of them."""
     listed = sql.SQL("" if columns is None else " ({})").format(_names(columns or ()))
     target = sql.SQL("COPY {}{} FROM STDIN (FORMAT BINARY)").format(table, listed)
-    async with connection.cursor() as cursor, cursor.copy(target) as copy:
-        copy.set_types(types)
-        for row in rows:
-            await copy.write_row(row)
+    async with connection.cursor() as cursor:
+        # As it is without this, but native: the one of DB-API's binary objects would take over.
+        cursor.adapters.register_dumper(bytes, BytesBinaryDumper)
+        async with cursor.copy(target) as copy:
+            copy.set_types(types)
+            written = copy.formatter.write_row
+            for row in rows:
+                # Almost always empty: it gathers rows, so there is nothing to wait for.
+                if block := written(row):
+                    await copy.writer.write(block)
 
 
 async def table_columns(connection: Connection, table: str) -> list[tuple[str, int]]:

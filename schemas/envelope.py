@@ -35,6 +35,7 @@ _TYPE: Final = re.compile(r"be\.dpp\.[a-z]+\.[a-z][a-z-]*\.v[1-9][0-9]*\Z")
 _ATTRIBUTE: Final = re.compile(r"ce_[a-z0-9]{1,40}\Z")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z")
 _BETWEEN: Final = b"|"
+_PRINTABLE: Final = bytes(range(0x20, 0x7F))
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -120,16 +121,17 @@ def _plain(headers: Headers) -> Envelope | None:
     if places is None:
         return None
     try:
-        text = _BETWEEN.join(values).decode("ascii")
-        texts = text.split("|")
-        if len(texts) != len(names) or len(text) > MAX_HEADER_BYTES or not text.isprintable():
+        written = _BETWEEN.join(values)
+        if len(written) > MAX_HEADER_BYTES or written.translate(None, _PRINTABLE):
             return None
+        texts = written.decode("ascii").split("|")
         content_type, version, id_, source, type_, time = places.required(texts)
-        if "" in texts or version != "1.0" or not _is_type(type_):
+        doubtful = len(texts) != len(names) or "" in texts
+        if doubtful or version != "1.0" or not _is_type(type_):
             return None
         extensions = {name: texts[at] for name, at in places.extensions}
         return Envelope(id_, source, type_, _moment(time), content_type, extensions)
-    except (TypeError, ValueError):
+    except (IndexError, TypeError, ValueError):
         return None
 
 

@@ -49,14 +49,16 @@ class SecretCache(Generic[K, V]):
 
     def split(self, keys: Iterable[K]) -> tuple[dict[K, V], set[K]]:
         """What is here, and the keys that the vault has to be asked for."""
+        self._drop_old()
+        oldest, entries = self._clock() - MAX_SECONDS, self._entries
         found: dict[K, V] = {}
         missing: set[K] = set()
         for key in keys:
-            value = self.get(key)
-            if value is None:
+            entry = entries.get(key)
+            if entry is None or entry[0] <= oldest:
                 missing.add(key)
             else:
-                found[key] = value
+                found[key] = entry[1]
         return found, missing
 
     def keep(self, asked: Asked, key: K, value: V) -> None:

@@ -6,6 +6,7 @@ id, so that the same input log yields the same output bytes. Source: DESIGN sect
 
 import hmac
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal
 
 from cryptography.exceptions import InvalidTag
@@ -15,6 +16,8 @@ from schemas.canonical import jcs, lp
 from schemas.sealing import SealBroken, b64decode, b64encode
 
 _NONCE_BYTES: Final = 12
+_HEADS: Final = 16_384
+"""More than pharmacies in Belgium and types of their facts."""
 _RECORD_SEAL: Final = lp("dpp-record-seal-v1")
 _RECORD_NONCE: Final = lp("dpp-record-nonce-v1")
 _LINE_DIGEST: Final = lp("dpp-line-digest-v1")
@@ -92,7 +95,7 @@ class RecordSealer:
     ) -> None:
         self._keys = keys
         # Sequences of parts are concatenated like the parts.
-        self._head = lp(type_, pharmacy)
+        self._head = _head(type_, pharmacy)
         self._tail = lp(str(version), subject, str(generation), period)
 
     def seal(self, ce_id: str, dguid: str, content: bytes) -> str:
@@ -109,6 +112,11 @@ class RecordSealer:
 
     def _bound(self, dguid: str) -> bytes:
         return self._head + lp(dguid) + self._tail
+
+
+@lru_cache(maxsize=_HEADS)
+def _head(type_: str, pharmacy: str) -> bytes:
+    return lp(type_, pharmacy)
 
 
 def access_associated_data(*, type_: str, subject: str, generation: int) -> bytes:

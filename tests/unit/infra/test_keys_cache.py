@@ -92,3 +92,14 @@ def test_an_answer_under_way_while_secrets_are_forgotten_is_not_kept(clock: Cloc
     assert cache.get("a") is None
     keep(cache, a=2)
     assert cache.get("a") == 2
+
+
+def test_what_is_too_old_is_asked_for_again_among_many(clock: Clock) -> None:
+    cache: SecretCache[str, int] = SecretCache(clock)
+    early = cache.asked()
+    clock.now += MAX_SECONDS - 1
+    keep(cache, b=2)
+    cache.keep(early, "a", 1)
+    assert cache.split(["a", "b"]) == ({"a": 1, "b": 2}, set())
+    clock.now += 1
+    assert cache.split(["a", "b"]) == ({"b": 2}, {"a"})
