@@ -83,7 +83,7 @@ class Emergency:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """Different patients on a usual day before the period: by reader, and by role."""
+    """Different patients on a usual day at one place before the period: by reader, and by role."""
 
     by_reader: Mapping[str, float]
     by_role: Mapping[str, float]
@@ -120,6 +120,21 @@ class Finding:
 def whole_days(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     """The Belgian days that a period [start, end) touches, from midnight to midnight."""
     return start_of_day(day_of(start)), next_day(day_of(end - timedelta(microseconds=1)))
+
+
+def median(days: Mapping[int, int]) -> float:
+    """The median number of patients, of so many days by number of patients; at least one day."""
+    middle, odd = divmod(sum(days.values()), 2)
+    return (_nth(days, middle) + _nth(days, middle if odd else middle - 1)) / 2
+
+
+def _nth(days: Mapping[int, int], place: int) -> int:
+    """The number of patients on the day at this place, from 0, of the days in rising order."""
+    for patients in sorted(days):
+        place -= days[patients]
+        if place < 0:
+            return patients
+    raise ValueError("there are fewer days")
 
 
 def judged(uses: Uses, key: bytes) -> list[Finding]:

@@ -20,6 +20,7 @@ from projections.surveillance import (
     Party,
     Uses,
     Usual,
+    median,
     whole_days,
 )
 from schemas.brussels import day_of
@@ -35,34 +36,28 @@ SELECT reader, role, nullif(organisation, ''), reads, refused, subjects, first, 
 FROM surveillance_v1.day
 WHERE day >= %(first_day)s AND day < %(end_day)s AND subjects >= %(floor)s
 """
-_USUAL: Final = """
-SELECT reader, NULL, percentile_cont(0.5) WITHIN GROUP (ORDER BY subjects)
-FROM (
-    SELECT reader, sum(subjects) AS subjects FROM surveillance_v1.day
-    WHERE reader = ANY(%(readers)s) AND day >= %(before)s AND day < %(first_day)s
-    GROUP BY reader, role, day
-) AS counted GROUP BY reader
-UNION ALL
-SELECT NULL, role, percentile_cont(0.5) WITHIN GROUP (ORDER BY subjects)
-FROM (
-    SELECT role, sum(subjects) AS subjects FROM surveillance_v1.day
-    WHERE day >= %(before)s AND day < %(first_day)s AND role = ANY(%(roles)s)
-    GROUP BY reader, role, day
-) AS counted GROUP BY role
+_USUAL_OF_READERS: Final = """
+SELECT reader, subjects, count(*) FROM surveillance_v1.day
+WHERE reader = ANY(%(readers)s) AND day >= %(before)s AND day < %(first_day)s
+GROUP BY reader, subjects
+"""
+_USUAL_OF_ROLES: Final = """
+SELECT role, subjects, count(*) FROM surveillance_v1.day
+WHERE role = ANY(%(roles)s) AND day >= %(before)s AND day < %(first_day)s
+GROUP BY role, subjects
 """
 _PAIRS: Final = f"""
-WITH seen AS (
-    SELECT p.reader, p.role, p.organisation, p.subject, c.*, c.last < %(settled)s AS settled
+WITH seen AS MATERIALIZED (
+    SELECT p.reader, p.role, p.organisation, p.subject, c.*,
+        %(contacts)s AND c.last < %(settled)s AS settled
     FROM surveillance_v1.pair AS p CROSS JOIN LATERAL (
         SELECT count(*) AS reads, min(t.at) AS first, max(t.at) AS last,
             count(DISTINCT (t.at AT TIME ZONE 'Europe/Brussels')::date) AS days
         FROM {_READS}
         WHERE k.kind & 1 = 0 AND k.moment >= %(first_moment)s AND k.moment < %(end_moment)s
     ) AS c
-    WHERE p.last_permitted >= %(start)s
-        AND (p.days >= %(repeated)s OR p.last_permitted < %(settled)s OR %(end)s < %(now)s)
-        AND c.reads > 0
-), met AS (
+    WHERE p.last_permitted >= %(start)s AND {{candidate}} AND c.reads > 0
+), met AS MATERIALIZED (
     SELECT seen.*, settled AND (EXISTS (
         SELECT FROM access_state_v1.link AS l
         WHERE l.subject = seen.subject AND l.party IN (seen.reader, seen.organisation)
@@ -81,7 +76,7 @@ SELECT reader, role, nullif(organisation, ''), reads, days, first, last, linked,
             AND h.delivered_month >= date_trunc('month', met.first - make_interval(days => 2))::date
             AND h.delivered_at >= met.first - make_interval(days => 1)
             AND h.delivered_at < met.last + make_interval(days => %(contact)s)
-    ) ELSE '{{}}'::text[] END,
+    ) ELSE '{{{{}}}}'::text[] END,
     settled
 FROM met WHERE days >= %(repeated)s OR (settled AND NOT linked)
 """  # noqa: S608 - nothing in it comes from outside
@@ -89,6 +84,11 @@ FROM met WHERE days >= %(repeated)s OR (settled AND NOT linked)
 
 Whether somebody was met who was erased since cannot be told any more, and counts as yes.
 """
+_OFTEN: Final = _PAIRS.format(candidate="p.days >= %(repeated)s")
+_ONCE: Final = _PAIRS.format(
+    candidate="p.days < %(repeated)s AND (p.last_permitted < %(settled)s OR %(end)s < %(now)s)"
+)
+"""The others, who are most: whether they were met is looked up one by one."""
 _EMERGENCIES: Final = f"""
 SELECT p.reader, p.role, nullif(p.organisation, ''), count(*),
     count(*) FILTER (WHERE k.kind & 1 = 1), count(DISTINCT p.subject), min(t.at), max(t.at)
@@ -99,13 +99,27 @@ GROUP BY p.reader, p.role, p.organisation
 """  # noqa: S608 - nothing in it comes from outside
 
 
-async def uses(connection: Connection, *, start: datetime, end: datetime, now: datetime) -> Uses:
-    """What may be a finding of the Belgian days that [start, end) touches, as of now."""
-    asked = _asked(*whole_days(start, end), now)
+async def uses(
+    connection: Connection,
+    *,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    contacts: bool = True,
+) -> Uses:
+    """What may be a finding of the Belgian days that [start, end) touches, as of now.
+
+    Without `contacts` nobody's are looked up, so nothing is found of the kind that needs them.
+    """
+    asked = {**_asked(*whole_days(start, end), now), "contacts": contacts}
     days = [Day(Party(*one[:3]), *one[3:]) for one in await _rows(connection, _DAYS, asked)]
     return Uses(
         days=days,
-        pairs=[_pair(*one) for one in await _rows(connection, _PAIRS, asked)],
+        pairs=[
+            _pair(*one)
+            for question in (_OFTEN, _ONCE)[: 1 + contacts]
+            for one in await _rows(connection, question, asked)
+        ],
         emergencies=[
             Emergency(Party(*one[:3]), *one[3:])
             for one in await _rows(connection, _EMERGENCIES, asked)
@@ -137,11 +151,18 @@ async def _usual(connection: Connection, days: Sequence[Day], asked: dict[str, A
     if not days:
         return Usual({}, {})
     readers, roles = {one.party.reader for one in days}, {one.party.role for one in days}
-    found = await _rows(connection, _USUAL, {**asked, "readers": [*readers], "roles": [*roles]})
+    wanted = {**asked, "readers": [*readers], "roles": [*roles]}
     return Usual(
-        by_reader={reader: float(count) for reader, _, count in found if reader is not None},
-        by_role={role: float(count) for _, role, count in found if role is not None},
+        by_reader=_medians(await _rows(connection, _USUAL_OF_READERS, wanted)),
+        by_role=_medians(await _rows(connection, _USUAL_OF_ROLES, wanted)),
     )
+
+
+def _medians(rows: Sequence[tuple[Any, ...]]) -> dict[str, float]:
+    found: dict[str, dict[int, int]] = {}
+    for name, subjects, days in rows:
+        found.setdefault(name, {})[subjects] = days
+    return {name: median(days) for name, days in found.items()}
 
 
 def _pair(reader: str, role: str, organisation: str | None, *rest: Any) -> Pair:

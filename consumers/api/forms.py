@@ -184,6 +184,8 @@ class SurveillanceForm(Form):
 
     since: Moment | None = None
     until: Moment | None = None
+    contacts: bool = True
+    """Look up who was met, for findings of the kind `no_contact`; the others are told at once."""
 
 
 class PartyForm(Form):

@@ -142,6 +142,6 @@ class Store(Protocol):
         """Refused lines and submissions behind a place, newest first."""
         ...
 
-    async def uses(self, *, start: datetime, end: datetime, now: datetime) -> Uses:
-        """How the record was used in [start, end), counted by reader."""
+    async def uses(self, *, start: datetime, end: datetime, now: datetime, contacts: bool) -> Uses:
+        """How the record was used in [start, end), with or without what shows who was met."""
         ...

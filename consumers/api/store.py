@@ -214,10 +214,12 @@ class PostgresStore:
         async with asking(self._pools.lists) as connection:
             return await quality_refusals.refusals(connection, wanted, limit=limit, after=after)
 
-    async def uses(self, *, start: datetime, end: datetime, now: datetime) -> Uses:
+    async def uses(self, *, start: datetime, end: datetime, now: datetime, contacts: bool) -> Uses:
         """How the record was used in a period."""
         async with asking(self._pools.lists) as connection:
-            return await surveillance_queries.uses(connection, start=start, end=end, now=now)
+            return await surveillance_queries.uses(
+                connection, start=start, end=end, now=now, contacts=contacts
+            )
 
     async def failure(self, projection: str) -> str | None:
         """Why a projection stands still, if it does; also tells whether the database answers."""

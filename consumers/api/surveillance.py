@@ -83,7 +83,7 @@ async def answer(
     start, end = whole_days(start, end)
     positions = tuple(one for name, topic in READ for one in positions_used(deps, name, topic))
     with step("fetch"):
-        uses = await deps.store.uses(start=start, end=end, now=now)
+        uses = await deps.store.uses(start=start, end=end, now=now, contacts=form.contacts)
     found = judged(uses, await deps.vault.root_key("pseudonym"))
     parameters = OperationsParameters(endpoint=ENDPOINT, window=Window(start=start, end=end))
     missing = await behind(deps, positions)

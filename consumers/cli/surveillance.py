@@ -37,6 +37,9 @@ def surveillance_command(
     operator: Annotated[
         str | None, typer.Option(help="Who looks; the login name if not given.")
     ] = None,
+    contacts: Annotated[
+        bool, typer.Option(help="Look up who was met, which takes long where many read.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Lists use of the record that should be looked at: readers by pseudonym, patients counted.
@@ -45,7 +48,8 @@ def surveillance_command(
     anything to look at, 0 if there is nothing, 3 if it cannot be told.
     """
     with one_sentence():
-        found = asyncio.run(_look(load_settings(), days, operator or getpass.getuser()))
+        looking = _look(load_settings(), days, operator or getpass.getuser(), contacts=contacts)
+        found = asyncio.run(looking)
     if as_json:
         rows = [surveillance.view(one).model_dump(mode="json", exclude_none=True) for one in found]
         print_json({"findings": rows})
@@ -56,7 +60,7 @@ def surveillance_command(
     raise typer.Exit(Exit.UNEXPECTED if found else Exit.OK)
 
 
-async def _look(settings: Settings, days: int, operator: str) -> list[Finding]:
+async def _look(settings: Settings, days: int, operator: str, *, contacts: bool) -> list[Finding]:
     now = datetime.now(UTC)
     start, end = whole_days(now - timedelta(days=days), now)
     window = Window(start=start, end=end)
@@ -65,7 +69,9 @@ async def _look(settings: Settings, days: int, operator: str) -> list[Finding]:
         opened_vault(settings, maximum=1, listening=False) as vault,
     ):
         positions = await _positions(connection)
-        counted = await uses(connection, start=start, end=end, now=now)
+        async with connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            counted = await uses(connection, start=start, end=end, now=now, contacts=contacts)
         found = judged(counted, await vault.root_key("pseudonym"))
         token_id = str(uuid.uuid4())
         principal = Principal("operator", ISSUER, token_id, name=operator, subject=operator)

@@ -21,7 +21,9 @@ CREATE TABLE surveillance_v1.pair (
     PRIMARY KEY (reader, role, organisation, subject)
 );
 
+-- Whoever may be unmet, pairs that may be repeated (`REPEATED_DAYS`), and those in emergencies.
 CREATE INDEX pair_permitted ON surveillance_v1.pair (last_permitted);
+CREATE INDEX pair_of_days ON surveillance_v1.pair (last_permitted) WHERE days >= 5;
 CREATE INDEX pair_in_emergency ON surveillance_v1.pair (reader) WHERE emergencies > 0;
 
 -- What a reader did in a role at a place on a Belgian day; the sum of `pair`.
@@ -38,7 +40,9 @@ CREATE TABLE surveillance_v1.day (
     PRIMARY KEY (reader, role, organisation, day)
 );
 
-CREATE INDEX day_of_everybody ON surveillance_v1.day (day) INCLUDE (reader, role, subjects);
+-- What is usual in a role, and days that may be unusual (`VOLUME_FLOOR`), which are few.
+CREATE INDEX day_of_role ON surveillance_v1.day (role, day) INCLUDE (subjects);
+CREATE INDEX day_of_many ON surveillance_v1.day (day) WHERE subjects >= 30;
 
 -- Belgian days before this one have left every version of a projection and do not come back.
 CREATE TABLE projection_kept_from (

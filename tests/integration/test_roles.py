@@ -116,7 +116,8 @@ async def test_the_projector_writes_rows_and_adds_months_and_changes_no_table(
     own: Settings, parts: Mapping[str, Settings]
 ) -> None:
     granted = await _granted(own.dsn, PROJECTOR)
-    assert granted["history_v1.dispensation"] == {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    for table in ("history_v1.dispensation", "surveillance_v1.pair", "projection_kept_from"):
+        assert granted[table] == {"SELECT", "INSERT", "UPDATE", "DELETE"}, table
     assert granted["schema_migration"] == {"SELECT"}
     async with connect(parts["projections"].dsn, autocommit=True) as connection:
         await use_schema(connection, "history_v1")

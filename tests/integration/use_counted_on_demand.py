@@ -34,7 +34,7 @@ GROUP BY reader, role, organisation
 _USUAL: Final[LiteralString] = """
 , counted AS (
     SELECT reader, role, day, count(DISTINCT subject) AS subjects FROM reads
-    GROUP BY reader, role, day
+    GROUP BY reader, role, organisation, day
 )
 SELECT reader, percentile_cont(0.5) WITHIN GROUP (ORDER BY subjects) FROM counted GROUP BY reader
 UNION ALL

@@ -1,9 +1,13 @@
 """What is worth a look, and what is not."""
 
+import statistics
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from projections.surveillance import (
     NO_CONTACT_SUBJECTS,
@@ -17,6 +21,7 @@ from projections.surveillance import (
     Usual,
     findings,
     judged,
+    median,
 )
 from schemas.sealing.pseudonym import party_pseudonym
 
@@ -50,6 +55,16 @@ def test_a_day_is_unusual_against_the_reader_and_the_role(
     assert [(one.kind, one.subjects, one.usual) for one in found] == (
         [("volume", subjects, max(own, role))] if shown else []
     )
+
+
+@given(st.lists(st.integers(0, 9), min_size=1))
+def test_the_median_is_that_of_all_days(patients: list[int]) -> None:
+    assert median(Counter(patients)) == statistics.median(patients)
+
+
+def test_there_is_no_median_of_no_day_bad() -> None:
+    with pytest.raises(ValueError, match="fewer days"):
+        median({})
 
 
 def test_one_person_on_many_days_is_shown_and_on_few_is_not() -> None:

@@ -208,8 +208,8 @@ class FakeStore:
     async def receipts(self, *, pharmacy: str, after: int, limit: int) -> list[ReceiptRow]:
         return [r for r in self.letters if r.offset > after][:limit]
 
-    async def uses(self, *, start: datetime, end: datetime, now: datetime) -> Uses:
-        self.trace.append("uses")
+    async def uses(self, *, start: datetime, end: datetime, now: datetime, contacts: bool) -> Uses:
+        self.trace.append("uses" if contacts else "uses without contacts")
         return self.used
 
     async def refusals(

@@ -46,6 +46,13 @@ async def test_the_period_is_long_enough_to_show_what_never_became_a_contact(wor
     assert timedelta(days=CONTACT_DAYS) < PERIOD
 
 
+async def test_who_was_met_is_looked_up_unless_it_is_left_out(world: World) -> None:
+    for form in ({}, {"contacts": False}):
+        assert (await world.ask(PATH, world.token("operator"), form)).status_code == 200
+    asked = [one for one in world.trace if one.startswith("uses")]
+    assert asked == ["uses", "uses without contacts"]
+
+
 async def test_without_the_record_of_it_nothing_is_shown(world: World) -> None:
     _used(world)
     world.log.down.add("dpp.access.audited")

@@ -25,11 +25,13 @@ def dpp(*command: str) -> tuple[int, str]:
 
 def answered(
     monkeypatch: pytest.MonkeyPatch, found: list[Finding] | InfrastructureError
-) -> list[tuple[int, str]]:
-    asked: list[tuple[int, str]] = []
+) -> list[tuple[int, str, bool]]:
+    asked: list[tuple[int, str, bool]] = []
 
-    def _look(_settings: object, days: int, operator: str) -> Coroutine[Any, Any, list[Finding]]:
-        asked.append((days, operator))
+    def _look(
+        _settings: object, days: int, operator: str, *, contacts: bool
+    ) -> Coroutine[Any, Any, list[Finding]]:
+        asked.append((days, operator, contacts))
 
         async def answer() -> list[Finding]:
             if isinstance(found, InfrastructureError):
@@ -44,8 +46,8 @@ def answered(
 
 def test_what_is_found_is_listed_and_answers_1(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answered(monkeypatch, [URGENT])
-    code, text = dpp("--days", "9", "--operator", "clerk")
-    assert (code, asked) == (1, [(9, "clerk")])
+    code, text = dpp("--days", "9", "--operator", "clerk", "--no-contacts")
+    assert (code, asked) == (1, [(9, "clerk", False)])
     assert "emergency" in text
     code, text = dpp("--json")
     assert code == 1
