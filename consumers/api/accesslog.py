@@ -15,7 +15,8 @@ from consumers.api.cursors import CursorBook, PageMark, SortKey
 from consumers.api.freshness import behind
 from consumers.api.people import PersonView, open_parameters, open_readers
 from consumers.api.ports import Dependencies
-from consumers.api.reads import Page, access_policy, settle, step
+from consumers.api.reads import Page
+from consumers.api.settling import access_policy, settle, step
 from consumers.api.texts import Text, Told, basis_text, purpose_text, role_text, sentence
 from consumers.api.views import WindowView
 from projections.access import Permit, window_end, window_start

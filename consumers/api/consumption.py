@@ -17,7 +17,7 @@ from consumers.api.freshness import behind
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies, Product
 from consumers.api.problems import FieldIssue, Problem
-from consumers.api.reads import access_policy, step
+from consumers.api.settling import access_policy, step
 from projections import aggregates
 from projections.aggregates import Cell, Counted
 from projections.authorities import may

@@ -13,7 +13,8 @@ from consumers.api.callers import Caller, patient_of
 from consumers.api.forms import EmergencyForm
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
-from consumers.api.reads import Page, access_policy, read_history, settle, step
+from consumers.api.reads import Page, read_history
+from consumers.api.settling import access_policy, settle, step
 from consumers.api.views import HistoryAnswer
 from projections.explaining import is_barred_in_emergency
 from schemas.audit import EMERGENCY, EMERGENCY_DECIDED

@@ -12,8 +12,8 @@ from consumers.api.bodies import evidence_of
 from consumers.api.callers import subject_of
 from consumers.api.merges import half_of, joined
 from consumers.api.ports import Dependencies
-from consumers.api.reads import settle
 from consumers.api.registrations import RegistrationAnswer, acknowledge
+from consumers.api.settling import settle
 from consumers.api.tokens import Principal
 from schemas import registrations as r
 

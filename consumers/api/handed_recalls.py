@@ -18,8 +18,8 @@ from consumers.api.forms import RecallForm, RecallLinesForm
 from consumers.api.freshness import behind
 from consumers.api.ports import Dependencies
 from consumers.api.problems import Problem
-from consumers.api.reads import access_policy, step
 from consumers.api.recalls import RecallsAnswer, RecallView
+from consumers.api.settling import access_policy, step
 from projections.access import Deny, Permit, decide_own_lines
 from projections.notice_queries import ConcernedLine, ConcernedPharmacy, Notice
 from schemas.audit import PositionUsed, RequestParameters, Window

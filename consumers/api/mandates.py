@@ -14,7 +14,8 @@ from consumers.api.callers import Caller
 from consumers.api.people import PersonView, open_contents, person
 from consumers.api.ports import Dependencies
 from consumers.api.problems import Problem
-from consumers.api.reads import Page, read_history, settle, step
+from consumers.api.reads import Page, read_history
+from consumers.api.settling import settle, step
 from consumers.api.views import HistoryAnswer
 from projections.registered import RegistrationRow
 

@@ -11,7 +11,7 @@ from consumers.api.callers import Caller
 from consumers.api.freshness import behind
 from consumers.api.people import PersonView, open_contents, person
 from consumers.api.ports import Dependencies
-from consumers.api.reads import access_policy, settle, step
+from consumers.api.settling import access_policy, settle, step
 from projections import registered
 from projections.access import Permit, window_end
 from projections.registered import RegistrationRow

@@ -15,9 +15,9 @@ from consumers.api.freshness import behind_if_told
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
-from consumers.api.reads import step
 from consumers.api.receipts import pharmacy_of, receipt_positions
 from consumers.api.refusals import pharmacy_number
+from consumers.api.settling import step
 from consumers.api.tokens import Principal
 from projections.quality_overview import Quality
 from schemas.audit import OperationsParameters, PositionUsed, Window

@@ -18,7 +18,7 @@ from consumers.api.freshness import behind
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
-from consumers.api.reads import access_policy, caught_up, step
+from consumers.api.settling import access_policy, caught_up, step
 from projections.access import Permit
 from projections.authorities import may
 from projections.folds.product_recall import batch_index, product_index

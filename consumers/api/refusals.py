@@ -15,8 +15,8 @@ from consumers.api.freshness import behind_if_told
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
-from consumers.api.reads import step
 from consumers.api.receipts import pharmacy_of, receipt_positions
+from consumers.api.settling import step
 from consumers.api.tokens import Principal
 from consumers.quality.masking import mask
 from projections.quality_refusals import Filter, Refusal, RefusalKey

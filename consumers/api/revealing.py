@@ -15,7 +15,8 @@ from consumers.api.callers import Caller, patient_of
 from consumers.api.forms import RevealForm
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
-from consumers.api.reads import Narrow, Page, access_policy, read_history, refused, settle, step
+from consumers.api.reads import Narrow, Page, read_history, refused
+from consumers.api.settling import access_policy, settle, step
 from projections.revealing import decide_reveal
 from schemas.audit import PHARMACY_REVEALED, PositionUsed
 from schemas.identifiers import guid

@@ -14,7 +14,7 @@ from consumers.api.freshness import behind
 from consumers.api.operators import Operator, Reading
 from consumers.api.ports import Dependencies
 from consumers.api.problems import FieldIssue, Problem
-from consumers.api.reads import step
+from consumers.api.settling import step
 from projections.surveillance import EARLIEST_DAYS, Finding, Kind, judged, whole_days
 from schemas.audit import OperationsParameters, PositionUsed, Window
 from schemas.brussels import day_of

@@ -17,8 +17,8 @@ from consumers.api.callers import Caller
 from consumers.api.operators import Operator
 from consumers.api.ports import Dependencies
 from consumers.api.problems import Problem, unavailable
-from consumers.api.reads import access_policy, settle
 from consumers.api.receipts import pharmacy_of
+from consumers.api.settling import access_policy, settle
 from consumers.api.tokens import Principal
 from consumers.audit.prove import Proven
 from projections.access import Permit, window_end, window_start

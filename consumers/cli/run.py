@@ -44,21 +44,12 @@ def _runner(part: Part) -> Runner:
     return runner
 
 
-def _loop(part: Part) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes the part's event loop, if not asyncio itself (docs/decisions/0032)."""
-    if part is not Part.API:
-        return None
-    made: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
-    return made
-
-
 def run(part: Annotated[Part, typer.Argument(help="Which part to run.")]) -> None:
     """Runs one part until it is told to stop (SIGTERM or Ctrl-C)."""
     with one_sentence():
         settings = load_settings()
         logs.configure(settings.log_format, part=part.value)
-        with asyncio.Runner(loop_factory=_loop(part)) as running:
-            running.run(until_stopped(_runner(part), settings))
+        asyncio.run(until_stopped(_runner(part), settings))
 
 
 async def until_stopped(runner: Runner, settings: Settings) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-import uvloop
-
 from consumers.api.ports import Log
 from consumers.api.run import bind, dependencies, serve
 from infra.kafka import Partition, PartitionReader, reader
@@ -53,5 +51,4 @@ async def run(settings: Settings, how: str) -> None:
 
 if __name__ == "__main__":
     logs.configure("console", part="api")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as running:
-        running.run(run(load_settings(), sys.argv[1]))
+    asyncio.run(run(load_settings(), sys.argv[1]))
