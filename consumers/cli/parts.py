@@ -172,9 +172,8 @@ def _watches(settings: Settings, tables: BroadcastTables, connections: Pool) -> 
     async def quality(at: datetime) -> None:
         await quality_watch.look(tables, connections, at)
 
-    async def surveillance(at: datetime) -> None:
-        opened = partial(opened_vault, settings, maximum=1, listening=False)
-        await surveillance_watch.look(connections, opened, at)
+    opened = partial(opened_vault, settings, maximum=1, listening=False)
+    surveillance = surveillance_watch.Looks(connections, opened).take
 
     def clock() -> datetime:
         return datetime.now(UTC)

@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from consumers.surveillance.watch import look
+from consumers.surveillance.watch import FINDINGS, Looks
 from infra.keys.memory import MemoryVault
 from infra.migrations import migrate
 from infra.postgres import Connection, connect, pool
@@ -214,16 +214,28 @@ async def test_days_pairs_emergencies_and_the_usual_are_counted(
         quick = await uses(connection, start=START, end=END, now=NOW, contacts=False)
         assert [one.days for one in quick.pairs] == [REPEATED_DAYS], "nobody who was not met"
         assert (quick.days, quick.emergencies) == (many.days, many.emergencies)
+    await _the_keeper_shows_the_same_as_totals(fresh_database)
 
-        # The keeper shows the same as totals.
-        async with pool(fresh_database, maximum=1) as connections:
-            await look(connections, _memory_vault, NOW)
-    shown = {
+
+async def _the_keeper_shows_the_same_as_totals(dsn: str) -> None:
+    async with pool(dsn, maximum=1) as connections:
+        looks = Looks(connections, _memory_vault)
+        await looks.take(NOW)
+        # Who was met is looked up once a day, and shown until then as it was.
+        FINDINGS.labels("no_contact").set(9)
+        FINDINGS.labels("volume").set(9)
+        await looks.take(NOW + timedelta(hours=1))
+        assert _shown() == {"volume": 1, "repeated": 1, "no_contact": 9, "emergency": 2}
+        await looks.take(NOW + timedelta(days=1))
+    assert _shown()["no_contact"] == 0
+    assert REGISTRY.get_sample_value("dpp_surveillance_reads", {"kind": "emergency"}) == 2
+
+
+def _shown() -> dict[str, float | None]:
+    return {
         kind: REGISTRY.get_sample_value("dpp_surveillance_findings", {"kind": kind})
         for kind in get_args(Kind)
     }
-    assert shown == {"volume": 1, "repeated": 1, "no_contact": 0, "emergency": 2}
-    assert REGISTRY.get_sample_value("dpp_surveillance_reads", {"kind": "emergency"}) == 2
 
 
 OFTEN = 2

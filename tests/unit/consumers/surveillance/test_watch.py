@@ -41,6 +41,13 @@ def test_what_is_found_no_more_leaves_the_metrics() -> None:
     assert [value("dpp_surveillance_findings", kind=kind) for kind in get_args(Kind)] == [0.0] * 4
 
 
+def test_who_was_never_met_is_shown_as_before_where_nobody_looked() -> None:
+    show([one("no_contact", 9)], NOW)
+    show([one("volume", 40)], NOW, contacts=False)
+    assert value("dpp_surveillance_findings", kind="no_contact") == 1
+    assert value("dpp_surveillance_findings", kind="volume") == 1
+
+
 def test_the_guide_has_a_line_for_each_kind_and_an_alarm_on_each_metric() -> None:
     text = GUIDE.read_text()
     for kind in get_args(Kind):
