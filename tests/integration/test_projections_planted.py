@@ -1,6 +1,7 @@
 """Whatever table a wrong row stands in, verification finds it: changed, missing and doubled."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from projections.shells import (
     quality_projection,
     surveillance_projection,
 )
+from projections.surveillance_store import leave
 from projections.verify import MEMORY, REBUILT, Verification, verify
 from schemas import subject
 from schemas.receipts import GAP_CLOSED, GAP_NOTICED, GapClosed, GapNoticed
@@ -71,7 +73,10 @@ async def _access_log(world: World) -> Made:
 
 
 async def _surveillance(world: World) -> Made:
-    return surveillance_projection(world.topic), [decision(1), decision(2, LATER)]
+    # What has left is in the log still, and in no row.
+    await leave(world.connection, LATER.date())
+    later = [decision(2, LATER), decision(3, LATER + timedelta(hours=1))]
+    return surveillance_projection(world.topic), [decision(1), *later]
 
 
 async def _quality(world: World) -> Made:
