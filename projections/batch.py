@@ -15,8 +15,8 @@ from schemas.envelope import EnvelopeFault, parse
 
 NEVER_SET_ASIDE: Final = frozenset({VAULT_DIFFERS})
 """Reasons that say something of the whole installation, not of one event."""
-SLICE: Final = 250
-"""Records that are folded without a pause, in which a commit beside it can go on."""
+SLICE: Final = 100
+"""Records that are folded without a pause, in which a commit beside it can go on by one step."""
 _NO_LIMIT: Final = 2**63 - 1
 
 
