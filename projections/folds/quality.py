@@ -18,7 +18,6 @@ from schemas.receipts import (
     GapNoticed,
     Issue,
     LineOutcome,
-    LineResult,
     Receipt,
 )
 
@@ -75,6 +74,7 @@ def fold(event: Event, recorded: Recorded, *, key: bytes | None, body: bytes) ->
 
 def _receipt(receipt: Receipt, key: bytes | None) -> dict[str, object]:
     submission = receipt.submission
+    outcomes = [line.outcome for line in receipt.lines]
     return {
         "partition": submission.partition,
         "source_offset": submission.offset,
@@ -85,9 +85,9 @@ def _receipt(receipt: Receipt, key: bytes | None) -> dict[str, object]:
         "sequence": submission.sequence,
         "appended_at": submission.appended_at,
         "outcome": receipt.outcome,
-        "lines_recorded": _count(receipt.lines, "recorded"),
-        "lines_rejected": _count(receipt.lines, "rejected"),
-        "lines_duplicate": _count(receipt.lines, "duplicate"),
+        "lines_recorded": outcomes.count("recorded"),
+        "lines_rejected": outcomes.count("rejected"),
+        "lines_duplicate": outcomes.count("duplicate"),
         "scores": [line.score for line in receipt.lines if _is_scored(line)],
         "dead_letter": receipt.dead_letter,
     }
@@ -99,10 +99,6 @@ def addressee(receipt: Receipt, key: bytes | None) -> str | None:
     claimed = source.removeprefix(_SOURCE) if source else (key or b"").decode(errors="replace")
     valid = pharmacy_number.is_valid(claimed) and pharmacy_number.compact(claimed) == claimed
     return claimed if valid else None
-
-
-def _count(lines: tuple[LineOutcome, ...], outcome: LineResult) -> int:
-    return sum(line.outcome == outcome for line in lines)
 
 
 def _is_scored(line: LineOutcome) -> bool:
