@@ -23,6 +23,7 @@ from infra.kafka_connection import (
     RecordDamaged,
     connection_options,
     start,
+    start_within,
     stop,
     translated,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "partition_for",
     "producer",
     "reader",
+    "start_within",
     "to_record",
 ]
 

@@ -117,13 +117,29 @@ async def start(settings: Settings, client: Any) -> None:
     log.setLevel(logging.CRITICAL)
     try:
         with translated(settings):
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await client.start()
+            await start_within(client, CONNECT_SECONDS)
     except BaseException:
         await stop(client)
         raise
     finally:
         log.setLevel(before)
+
+
+async def start_within(client: Any, seconds: float) -> None:
+    """Start a client in so many seconds, leaving no connection open if it is cancelled meanwhile.
+
+    aiokafka's first connection is known to nobody until the broker has described itself, and stays
+    open if that is cancelled. So a start that nobody waits for any more may end by itself.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.shield(starting)
+    except BaseException:
+        await asyncio.wait([starting], timeout=_SWALLOWED_SECONDS)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        raise
 
 
 async def stop(client: Any) -> None:

@@ -15,7 +15,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.producer import sender
 
-from infra.kafka import BrokerRefused, BrokerUnavailable, Fenced, connection_options
+from infra.kafka import (
+    BrokerRefused,
+    BrokerUnavailable,
+    Fenced,
+    connection_options,
+    start_within,
+)
 from infra.settings import Settings
 from streams.engine.stage import Output
 
@@ -78,8 +84,7 @@ class PartitionWriter:
         writer = cls(client, transactional_id)
         try:
             with _translated(writer._what):
-                async with asyncio.timeout(OPEN_SECONDS):
-                    await client.start()
+                await start_within(client, OPEN_SECONDS)
         except BaseException:
             await writer.close()
             raise

@@ -1,4 +1,4 @@
-"""Stopping a client ends, whatever aiokafka makes of the cancellations on the way."""
+"""Starting and stopping a client end, whatever aiokafka makes of cancellations on the way."""
 
 import asyncio
 from contextlib import suppress
@@ -80,3 +80,36 @@ async def test_whoever_stops_and_is_cancelled_is_cancelled_bad() -> None:
         await stopping
     consumer._fetcher._losing = 0
     consumer._fetcher._fetch_task.cancel()
+
+
+class _Starting(_Connections):
+    """A client that would leave its first connection open if its start were cancelled."""
+
+    def __init__(self, answered: asyncio.Event) -> None:
+        self._answered = answered
+        self.open = 0
+
+    async def start(self) -> None:
+        self.open += 1
+        await self._answered.wait()
+        self.open -= 1
+
+
+async def test_a_start_that_is_cancelled_ends_by_itself_and_leaves_nothing_open() -> None:
+    answered = asyncio.Event()
+    client = _Starting(answered)
+    starting = asyncio.create_task(kafka_connection.start_within(client, 10.0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert client.open == 1
+    starting.cancel()
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert client.open == 0
+
+
+async def test_a_start_that_never_ends_is_given_up_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_connection, "_SWALLOWED_SECONDS", 0.001)
+    with pytest.raises(TimeoutError):
+        await kafka_connection.start_within(_Starting(asyncio.Event()), 0.001)
