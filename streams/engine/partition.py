@@ -116,7 +116,9 @@ class PartitionWorker(Generic[State, Gathered]):
         """Ends all work and lets go of state and writer."""
         self._closed = True
         if self._work is not None:
-            self._work.cancel()
+            # Once is enough: a second time would cut short how the first lets go of connections.
+            if not self._work.cancelling():
+                self._work.cancel()
             await asyncio.wait([self._work])
         await self._drop()
         self._inbox.give_up()

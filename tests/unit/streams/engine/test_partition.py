@@ -565,6 +565,33 @@ async def test_leaving_does_not_wait_for_a_partition_that_fails(bench: Bench) ->
     assert await batch is False
 
 
+async def test_what_is_left_and_closed_while_it_opens_lets_go_of_its_connections(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, allowed, let_go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def opening_for_ever(*_: object) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await allowed.wait()
+            let_go.set()
+
+    running = bench.on(_loaded())
+    monkeypatch.setattr(partition, "open_partition", opening_for_ever)
+    answered = asyncio.create_task(running.worker.run_batch([]))
+    await begun.wait()
+    leaving = asyncio.create_task(running.worker.leave())
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(running.worker.close())
+    await asyncio.sleep(0)
+    allowed.set()
+    await asyncio.gather(leaving, closing)
+    assert let_go.is_set()
+    assert not await answered
+
+
 async def test_a_restart_folds_only_what_its_store_does_not_have(bench: Bench) -> None:
     broker = _loaded()
     await bench.on(broker).worker.run_batch(broker.records[:4])
