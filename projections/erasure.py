@@ -12,6 +12,7 @@ from typing import Final
 from psycopg import sql
 
 from infra.postgres import Connection
+from projections.store import schemas_of
 
 KEPT: Final = ("access_log", "erasures", "surveillance")
 """Projections that outlive an erasure."""
@@ -25,11 +26,8 @@ WHERE n.nspname ~ '^[a-z_]+_v[0-9]+(_b[0-9]+)?$' AND c.relkind IN ('r', 'p')
         WHERE a.attrelid = c.oid AND a.attname IN ('subject', 'generation'))
 ORDER BY 1, 2
 """
-_COUNTED: Final = """
-SELECT n.nspname FROM pg_namespace AS n WHERE n.nspname ~ '^consumption_v[0-9]+(_b[0-9]+)?$'
-ORDER BY 1
-"""
-"""Versions of the projection that counts lines and names no subject."""
+_COUNTED: Final = "consumption"
+"""The projection that counts lines and names no subject."""
 _TABLES_OF: Final = """
 SELECT c.relname FROM pg_class AS c
 WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
@@ -69,8 +67,7 @@ async def erase(connection: Connection, subject: str, generation: int) -> int:
 async def _uncount(connection: Connection, subject: str, generation: int) -> int:
     """Takes the lines out that are counted without naming the subject, while they can be told."""
     removed = 0
-    cursor = await connection.execute(_COUNTED)
-    for (schema,) in await cursor.fetchall():
+    for schema in await schemas_of(connection, _COUNTED):
         done = await connection.execute(
             sql.SQL(
                 "DELETE FROM {} AS c USING history_v1.dispensation AS h"

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Self
 
 import psycopg
 import structlog
@@ -62,7 +62,7 @@ class Reached:
 class PositionWaiter:
     """Knows how far every projection is, and lets callers wait; says which layouts readers know.
 
-    One per process: `start`, any number of `wait` at the same time, `stop`.
+    One per process: `start`, any number of `wait` at the same time, `stop`; or `async with`.
     """
 
     def __init__(self, dsn: str, pool: Pool, layouts: Mapping[str, Layouts] | None = None) -> None:
@@ -73,6 +73,15 @@ class PositionWaiter:
         self._waiting: defaultdict[Tracked, set[tuple[int, asyncio.Future[int]]]]
         self._waiting = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begins to listen, as `start` does."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stops listening."""
+        await self.stop()
 
     async def start(self) -> None:
         """Begins to listen.

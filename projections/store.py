@@ -7,6 +7,7 @@ names the version that it accounts for, so a runner that writes for another one 
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, Literal, NamedTuple
 
 from psycopg import sql
@@ -119,6 +120,24 @@ async def load_places(connection: Connection, target: Target) -> dict[int, Place
         partition: Place(position, None if offset is None else SourcePlace(offset, ordinal))
         async for partition, position, offset, ordinal in cursor
     }
+
+
+async def kept_from(connection: Connection, projection: str) -> date | None:
+    """The first Belgian day that a projection keeps; None if no day has left it."""
+    cursor = await connection.execute(
+        "SELECT first_day FROM projection_kept_from WHERE projection = %s", (projection,)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
+async def schemas_of(connection: Connection, projection: str) -> list[str]:
+    """The schemas of all versions of a projection: live, former, and being filled."""
+    cursor = await connection.execute(
+        "SELECT nspname FROM pg_namespace WHERE nspname ~ %s ORDER BY 1",
+        (rf"^{projection}_v[0-9]+(_b[0-9]+)?$",),
+    )
+    return [schema for (schema,) in await cursor.fetchall()]
 
 
 async def use_schema(connection: Connection, schema: str) -> None:

@@ -11,7 +11,7 @@ from projections.erasure import lock_positions
 from projections.folds.surveillance import Read, moment_of
 from projections.rows import copy_rows
 from projections.statements import statement
-from projections.store import use_schema
+from projections.store import kept_from, schemas_of, use_schema
 from projections.surveillance import KEPT_DAYS
 from schemas.brussels import start_of_day
 
@@ -29,9 +29,6 @@ _STAGED: Final = {
     "partition": "int4",
     "position": "int8",
 }
-_SCHEMAS: Final = """
-SELECT nspname FROM pg_namespace WHERE nspname ~ '^surveillance_v[0-9]+(_b[0-9]+)?$' ORDER BY 1
-"""
 
 
 class SurveillanceWriter:
@@ -61,22 +58,13 @@ class SurveillanceWriter:
         await self._connection.execute(statement("surveillance/count"))
 
 
-async def kept_from(connection: Connection) -> date | None:
-    """The first Belgian day whose reads are kept; None if nothing has left yet."""
-    cursor = await connection.execute(
-        "SELECT first_day FROM projection_kept_from WHERE projection = %s", (PROJECTION,)
-    )
-    row = await cursor.fetchone()
-    return None if row is None else row[0]
-
-
 async def leave(connection: Connection, today: date) -> int:
     """Takes days that are over out of every version, once a day; answers how many rows went.
 
     Which days have left is stored first, so none comes back: neither late nor in a rebuild.
     """
     first = today - timedelta(days=KEPT_DAYS)
-    former = await kept_from(connection)
+    former = await kept_from(connection, PROJECTION)
     if former is not None and former >= first:
         return 0
     gone = 0
@@ -88,7 +76,7 @@ async def leave(connection: Connection, today: date) -> int:
             " SET first_day = greatest(k.first_day, EXCLUDED.first_day)",
             (PROJECTION, first),
         )
-        for (schema,) in await (await connection.execute(_SCHEMAS)).fetchall():
+        for schema in await schemas_of(connection, PROJECTION):
             gone += await _leave(connection, schema, first)
     return gone
 

@@ -25,7 +25,7 @@ from projections.erasure import forget_erased
 from projections.hashing import Difference, columns_of, stored_content
 from projections.memory import Tables
 from projections.shells import Projection
-from projections.store import Target, load_places, set_aside_of
+from projections.store import Target, kept_from, load_places, set_aside_of
 from projections.versions import (
     VersionRefused,
     begin,
@@ -124,11 +124,7 @@ async def _folded(
     if projection.forgets:
         cursor = await snapshot.execute("SELECT subject, generation FROM projection_erased")
         erased = dict(await cursor.fetchall())
-    cursor = await snapshot.execute(
-        "SELECT first_day FROM projection_kept_from WHERE projection = %s", (projection.name,)
-    )
-    row = await cursor.fetchone()
-    tables = Tables(projection.primary_keys, erased, None if row is None else row[0])
+    tables = Tables(projection.primary_keys, erased, await kept_from(snapshot, projection.name))
     copies = {number: Copies() for number in positions}
     async with reader(settings) as source:
         wanted = [Partition(projection.topic, number) for number in positions]

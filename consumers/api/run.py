@@ -41,7 +41,6 @@ from infra.kafka import PartitionReader, Producer, producer, reader
 from infra.keys.opening import opened_vault
 from infra.migrations import require_current
 from infra.observability.ops import QuietServer
-from infra.postgres import Pool
 from infra.settings import Settings, SettingsError
 from projections.broadcast import BroadcastTables
 from projections.positions import PositionWaiter
@@ -136,7 +135,7 @@ async def dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
         producer(settings, linger_ms=0) as writer,
         reader(settings) as broker,
         _following(settings, office) as tables,
-        _waiting(settings, pools.access) as waiter,
+        PositionWaiter(settings.dsn, pools.access) as waiter,
     ):
         outcomes = OutcomeBook()
         issuer = _dev_issuer(settings)
@@ -301,16 +300,6 @@ async def _following(settings: Settings, office: OfficeKeys) -> AsyncIterator[Br
         yield tables
     finally:
         await tables.stop()
-
-
-@asynccontextmanager
-async def _waiting(settings: Settings, connections: Pool) -> AsyncIterator[PositionWaiter]:
-    waiter = PositionWaiter(settings.dsn, connections)
-    await waiter.start()
-    try:
-        yield waiter
-    finally:
-        await waiter.stop()
 
 
 @asynccontextmanager

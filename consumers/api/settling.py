@@ -10,9 +10,7 @@ from consumers.api import metrics
 from consumers.api.ports import Dependencies, PositionTimeout
 from consumers.api.problems import unavailable
 from infra.waiting import together
-from projections.access import (
-    AccessFacts,
-)
+from projections.access import AccessFacts
 from schemas.audit import PositionUsed
 from schemas.policy import AccessPolicy, PolicyVersion
 from schemas.topics import SUBJECT_REGISTERED

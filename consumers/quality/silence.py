@@ -83,18 +83,15 @@ async def require_current(settings: Settings, log: PartitionReader, connections:
         )
     topic = DISPENSATION_RECEIPTS.name
     ends = await log.end_offsets(await log.partitions(topic))
-    waiter = PositionWaiter(settings.dsn, connections)
-    await waiter.start()
     try:
-        for one, end in ends.items():
-            await waiter.wait(PROJECTION, topic, one.partition, end, CATCH_UP_SECONDS)
+        async with PositionWaiter(settings.dsn, connections) as waiter:
+            for one, end in ends.items():
+                await waiter.wait(PROJECTION, topic, one.partition, end, CATCH_UP_SECONDS)
     except PositionTimeout:
         raise Stale(
             f"The projection {PROJECTION} is behind the log, so silence cannot be told from it: "
             "run dpp run projections and ask again."
         ) from None
-    finally:
-        await waiter.stop()
 
 
 async def _undecided(log: PartitionReader, connection: Connection) -> int:

@@ -30,9 +30,11 @@ async def await_projected(settings: Settings, limit_seconds: float = 60.0) -> No
     Raises:
         InfrastructureError: one has not after `limit_seconds`, or a server does not answer.
     """
-    async with reader(settings) as log, pool(settings.dsn, maximum=2) as connections:
-        waiter = PositionWaiter(settings.dsn, connections)
-        await waiter.start()
+    async with (
+        reader(settings) as log,
+        pool(settings.dsn, maximum=2) as connections,
+        PositionWaiter(settings.dsn, connections) as waiter,
+    ):
         try:
             for projection, topic in FOLLOWED:
                 ends = await log.end_offsets(await log.partitions(topic))
@@ -40,8 +42,6 @@ async def await_projected(settings: Settings, limit_seconds: float = 60.0) -> No
                     await waiter.wait(projection, topic, one.partition, end, limit_seconds)
         except PositionTimeout as error:
             raise InfrastructureError(str(error)) from None
-        finally:
-            await waiter.stop()
 
 
 async def stored_rows(settings: Settings) -> Counter[str]:

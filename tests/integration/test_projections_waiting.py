@@ -71,15 +71,6 @@ async def table(
 
 
 @asynccontextmanager
-async def started(made: PositionWaiter) -> AsyncIterator[PositionWaiter]:
-    await made.start()
-    try:
-        yield made
-    finally:
-        await made.stop()
-
-
-@asynccontextmanager
 async def waiting(made: PositionWaiter, position: int) -> AsyncIterator[asyncio.Task[int]]:
     """Somebody who waits for partition 0, and has begun to."""
     task = asyncio.create_task(made.wait("history", TOPIC, 0, position, LONG))
@@ -109,7 +100,7 @@ async def test_what_was_notified_before_anybody_listened_is_known_at_the_start(
     table: Table,
 ) -> None:
     await table.move({0: (0, 5)})
-    async with started(PositionWaiter(table.dsn, table.pool)) as waiter:
+    async with PositionWaiter(table.dsn, table.pool) as waiter:
         assert waiter.current("history", TOPIC, 0) == 5
         assert await waiter.wait("history", TOPIC, 0, 5, LONG) == 5
 
@@ -134,13 +125,13 @@ class Interrupted(PositionWaiter):
 async def test_a_batch_between_listening_and_the_first_look_is_not_missed(
     table: Table, before: bool
 ) -> None:
-    async with started(Interrupted(table, before=before)) as waiter:
+    async with Interrupted(table, before=before) as waiter:
         assert await waiter.wait("history", TOPIC, 0, 5, LONG) == 5
 
 
 async def test_a_wait_outlives_the_end_of_the_listening_connection(table: Table) -> None:
     async with (
-        started(PositionWaiter(table.dsn, table.pool)) as waiter,
+        PositionWaiter(table.dsn, table.pool) as waiter,
         waiting(waiter, 5) as task,
     ):
         await table.connection.execute(CUT_ALL_OTHERS)
@@ -152,7 +143,7 @@ async def test_what_was_missed_while_the_connection_was_gone_is_read_after_it_is
     table: Table,
 ) -> None:
     async with (
-        started(PositionWaiter(table.dsn, table.pool)) as waiter,
+        PositionWaiter(table.dsn, table.pool) as waiter,
         waiting(waiter, 5) as task,
     ):
         await table.move_unheard(0, 5)
@@ -162,7 +153,7 @@ async def test_what_was_missed_while_the_connection_was_gone_is_read_after_it_is
 
 
 async def test_the_database_is_looked_at_once_more_at_the_limit(table: Table) -> None:
-    async with started(PositionWaiter(table.dsn, table.pool)) as waiter:
+    async with PositionWaiter(table.dsn, table.pool) as waiter:
         await table.move_unheard(0, 9)
         await table.move_unheard(1, 8)
         found = await waiter.reach("history", TOPIC, {0: 9, 1: 8}, SHORT)
@@ -172,7 +163,7 @@ async def test_the_database_is_looked_at_once_more_at_the_limit(table: Table) ->
 async def test_at_the_limit_the_caller_has_chosen_between_an_error_and_a_stale_answer(
     table: Table,
 ) -> None:
-    async with started(PositionWaiter(table.dsn, table.pool)) as waiter:
+    async with PositionWaiter(table.dsn, table.pool) as waiter:
         await table.move({0: (0, 9)})
         wanted = {0: 9, 1: 8}
         with pytest.raises(PositionTimeout) as caught:
@@ -189,7 +180,7 @@ async def test_nobody_is_given_a_stale_answer_of_access_state_bad(table: Table) 
 
 
 async def test_a_limit_that_passes_leaves_nobody_waiting(table: Table) -> None:
-    async with started(PositionWaiter(table.dsn, table.pool)) as waiter:
+    async with PositionWaiter(table.dsn, table.pool) as waiter:
         for _ in range(3):
             await waiter.reach("history", TOPIC, {0: 9}, SHORT, otherwise="stale")
         assert waiter.waits == 0

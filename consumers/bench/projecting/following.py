@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from typing import Final
@@ -26,7 +25,10 @@ async def followed(settings: Settings, projections: Sequence[Projection]) -> flo
     """Records a second, each counted once however many projections read it."""
     ends = await _ends(settings, projections)
     stop, health = asyncio.Event(), ProjectionHealth()
-    async with _waiter(settings) as waiter:
+    async with (
+        pool(settings.dsn) as connections,
+        PositionWaiter(settings.dsn, connections) as waiter,
+    ):
         running = asyncio.create_task(
             run_projections(settings, stop=stop, projections=projections, health=health)
         )
@@ -54,7 +56,10 @@ async def shared(settings: Settings, history: History) -> float:
     runners = [
         context.Process(target=_run, args=(settings, one, stop), daemon=True) for one in ready
     ]
-    async with _waiter(settings) as waiter:
+    async with (
+        pool(settings.dsn) as connections,
+        PositionWaiter(settings.dsn, connections) as waiter,
+    ):
         for runner in runners:
             runner.start()
         try:
@@ -89,17 +94,6 @@ async def _follow(settings: Settings, ready: Event, stop: Event) -> None:
         ready.set()
         await asyncio.to_thread(stop.wait)
         stopped.set()
-
-
-@asynccontextmanager
-async def _waiter(settings: Settings) -> AsyncIterator[PositionWaiter]:
-    async with pool(settings.dsn) as connections:
-        waiter = PositionWaiter(settings.dsn, connections)
-        await waiter.start()
-        try:
-            yield waiter
-        finally:
-            await waiter.stop()
 
 
 async def _ends(settings: Settings, projections: Sequence[Projection]) -> _Ends:
